@@ -1,0 +1,1 @@
+"""An EnOSlib provider for NixOS."""

@@ -1,0 +1,218 @@
+"""The data that the steps hand on: Artifacts, Plan, Machine, Deployment. No effects here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RECORD_VERSION = 1
+"""Format of `Deployment` on disk; a record of another version is refused, not guessed at."""
+
+Scalar = str | int | float | bool
+
+
+class Data(BaseModel):
+    """Frozen plain data that survives JSON and pickle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreMap(Data):
+    """Where the files of store paths really are.
+
+    Nix prints `/nix/store/...` whatever store it uses; with `--store ROOT` the file is at
+    `ROOT/nix/store/...` (Nix manual, "local store").
+
+    Args:
+        root: directory that stands for `/`; `/` for the usual store.
+    """
+
+    root: Path = Path("/")
+
+    def real(self, path: str | Path) -> Path:
+        """Return the place of a store path on this machine."""
+        return self.root / Path(path).relative_to("/")
+
+
+class RoleImage(Data):
+    """One role as built.
+
+    Args:
+        toplevel: store path of the role's system, without `/init`.
+        init: store path of the program that stage 1 starts; `toplevel/init` since NXC 0.7.
+        closure_info: store path of the closure info, where the compose info names it.
+    """
+
+    toplevel: str
+    init: str
+    closure_info: str | None = None
+
+
+class Provenance(Data):
+    """Where artifacts come from; stored with the deployment, for the paper's appendix.
+
+    Args:
+        flake: the flake reference as the user gave it, or the compose-info file.
+        lock_hash: sha256 (hex) over the flake's lock files, "" when there is none.
+        nar_hashes: toplevel store path -> NAR hash (SRI), where Nix could tell.
+        digests: "kernel", "initrd" ... -> sha256 (hex) of the file.
+        versions: program or package -> version.
+    """
+
+    flake: str = ""
+    lock_hash: str = ""
+    nar_hashes: dict[str, str] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Artifacts(Data):
+    """What the build gave: NXC's compose info, read and checked.
+
+    Paths are store paths as Nix names them; `store.real()` gives the file.
+
+    Args:
+        flavour: flavour that it was built for.
+        system: Nix system.
+        composition: the composition chosen in it.
+        compose_info: the compose-info file itself, on this machine.
+        compositions_info_path: store path of the file that stage 1 reads roles from.
+        roles: role -> image, of the chosen composition.
+        roles_distribution: role -> count or host names, as the composition proposes.
+        kernel: store path of the kernel.
+        initrd: store path of the initrd.
+        qemu_script: store path of NXC's qemu script, "" where there is none.
+        image: store path of the tarball, "" where there is none.
+        all_info: NXC's `all` object verbatim, which stage 1 reads from deployment.json.
+        test_script: store path of the composition's test script, "" where there is none.
+        store: where the files are.
+        fingerprint: what the build was made from; equal fingerprints need no new build.
+            "" when it cannot be told without asking Nix.
+        provenance: where it comes from.
+    """
+
+    flavour: str
+    system: str
+    composition: str
+    compose_info: Path
+    compositions_info_path: str = ""
+    roles: dict[str, RoleImage]
+    roles_distribution: dict[str, int | tuple[str, ...]] = Field(default_factory=dict)
+    kernel: str = ""
+    initrd: str = ""
+    qemu_script: str = ""
+    image: str = ""
+    all_info: dict[str, str] = Field(default_factory=dict)
+    test_script: str = ""
+    store: StoreMap = StoreMap()
+    fingerprint: str = ""
+    provenance: Provenance = Provenance()
+
+
+class Node(Data):
+    """One line of a plan: a host name bound to a role.
+
+    Args:
+        host: host name, unique in the plan.
+        role: role of the composition.
+        tags: further keys in EnOSlib's Roles.
+        index: 1-based place in the plan; stable for a host while it stays.
+        memory: MiB.
+        cores: virtual cores.
+    """
+
+    host: str
+    role: str
+    tags: tuple[str, ...] = ()
+    index: int
+    memory: int = 0
+    cores: int = 0
+
+
+class Plan(Data):
+    """Roles bound to host names, before machines are known."""
+
+    nodes: tuple[Node, ...]
+
+    def hosts_of(self, role: str) -> tuple[str, ...]:
+        """Return the host names of a role, in order."""
+        return tuple(node.host for node in self.nodes if node.role == role)
+
+
+class Identity(Data):
+    """What a machine should run; when any part differs, it must boot again.
+
+    Args:
+        host: host name.
+        role: role of the composition.
+        toplevel: store path of the role's system.
+        digest: sha256 (hex) over what else reaches the machine at boot: parameters, kernel
+            parameters, kernel, initrd, authorised keys. The hosts file is not part of it,
+            since it is refreshed without a boot.
+    """
+
+    host: str
+    role: str
+    toplevel: str
+    digest: str
+
+
+class Machine(Data):
+    """One place that a host runs, as acquired.
+
+    Args:
+        host: host name of its node.
+        address: IPv4 address by which the machines know each other; the key of the node
+            in deployment.json.
+        ssh_host: name or address that ssh connects to from here.
+        ssh_port: port that ssh connects to from here.
+        mac: hardware address on the shared network, "" where the platform decides.
+        identity: what it was last told to run; None before its first start.
+        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before.
+        python: path of its Python for Ansible, "" when unknown.
+        state: "planned" until its start was asked for, "started" until it was seen under
+            its role, then "up"; "lost" when it was given up (within `min`).
+    """
+
+    host: str
+    address: str
+    ssh_host: str
+    ssh_port: int = 22
+    mac: str = ""
+    identity: Identity | None = None
+    boot_id: str = ""
+    python: str = ""
+    state: Literal["planned", "started", "up", "lost"] = "planned"
+
+
+class Deployment(Data):
+    """The record of one running experiment, kept on disk under its job name.
+
+    Args:
+        version: format of the record.
+        job_name: its name.
+        token: random word in the command line of each process of this deployment, by
+            which they are found again.
+        flavour: flavour that runs.
+        artifacts: what was built.
+        plan: roles bound to hosts.
+        machines: host name -> machine.
+        network: CIDR of the network that the machines share.
+        ssh_user: remote user.
+        ssh_key: private key (or .pub, with an agent) for ssh from here.
+        created: seconds since the epoch.
+    """
+
+    version: int = RECORD_VERSION
+    job_name: str
+    token: str
+    flavour: str
+    artifacts: Artifacts
+    plan: Plan
+    machines: dict[str, Machine] = Field(default_factory=dict)
+    network: str = ""
+    ssh_user: str = "root"
+    ssh_key: Path | None = None
+    created: float = 0.0

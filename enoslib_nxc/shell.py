@@ -1,0 +1,202 @@
+"""The one place that starts a process.
+
+Always an argv list, never a shell; always a deadline; the child leads its own session, so
+that its whole group ends with the step that started it, Ctrl-C included.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from enoslib_nxc.errors import CommandError, ToolMissingError
+
+TAIL_LINES = 20
+"""Lines of output that an error shows: what colmena and Nix show by default."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished process left.
+
+    Args:
+        argv: the command.
+        returncode: exit status; negative for a signal.
+        stdout: standard output, text.
+        stderr: standard error, text.
+        seconds: wall-clock duration.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def tail(text: str, lines: int = TAIL_LINES) -> str:
+    """Return the last lines of a text, for an error's details."""
+    return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def which(program: str) -> str | None:
+    """Return the path of a program or None; sbin is searched too, as users often lack it."""
+    path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return shutil.which(program, path=path)
+
+
+def require(program: str, *, purpose: str, package: str) -> str:
+    """Return the path of a program that is needed.
+
+    Args:
+        program: its name.
+        purpose: what it is needed for, "to start virtual machines".
+        package: the Debian package that brings it.
+
+    Raises:
+        ToolMissingError: it is not installed.
+    """
+    path = which(program)
+    if path is None:
+        raise ToolMissingError(
+            f"{program} is not installed; it is needed {purpose}",
+            resolution=f"apt-get install {package}",
+        )
+    return path
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    stdin: str | None = None,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    on_stderr: Callable[[str], None] | None = None,
+) -> Result:
+    """Run a command to its end.
+
+    Args:
+        argv: the command; its first word is looked up in PATH.
+        timeout: seconds until its process group is killed.
+        stdin: text for its standard input; without it, the input is empty.
+        check: raise when it exits with anything but 0.
+        env: variables set on top of this process's environment.
+        cwd: directory to run it in.
+        on_stderr: called with each line of standard error as it comes, from another thread.
+
+    Returns:
+        Its exit status and output.
+
+    Raises:
+        ToolMissingError: there is no such program.
+        CommandError: it failed (with `check`), or did not end in time.
+    """
+    words = tuple(str(word) for word in argv)
+    started = time.monotonic()
+    child = _start(words, env=env, cwd=cwd)
+    try:
+        stdout, stderr, expired = _communicate(child, stdin, timeout, on_stderr)
+    except BaseException:
+        _kill_group(child)
+        raise
+    result = Result(words, child.returncode, stdout, stderr, time.monotonic() - started)
+    if expired:
+        raise CommandError(
+            f"{words[0]} did not end within {timeout:g} s",
+            details=f"$ {shlex.join(words)}\n{tail(stderr or stdout)}",
+        )
+    if check and result.returncode != 0:
+        raise CommandError(
+            f"{words[0]} failed with exit status {result.returncode}",
+            details=f"$ {shlex.join(words)}\n{tail(stderr or stdout)}",
+        )
+    return result
+
+
+def _start(
+    words: tuple[str, ...], *, env: Mapping[str, str] | None, cwd: Path | None
+) -> subprocess.Popen[str]:
+    program = which(words[0])
+    if program is None:
+        raise ToolMissingError(f"{words[0]} is not installed")
+    return subprocess.Popen(
+        (program, *words[1:]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, **env} if env else None,
+        cwd=cwd,
+        start_new_session=True,
+    )
+
+
+def _communicate(
+    child: subprocess.Popen[str],
+    stdin: str | None,
+    timeout: float,
+    on_stderr: Callable[[str], None] | None,
+) -> tuple[str, str, bool]:
+    """Feed and drain a child; kill its group at the deadline; return out, err, expired."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _kill_group(child)
+
+    timer = threading.Timer(timeout, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        if on_stderr is None:
+            stdout, stderr = child.communicate(stdin or "")
+        else:
+            stdout, stderr = _follow(child, stdin, on_stderr)
+    finally:
+        timer.cancel()
+    return stdout, stderr, expired.is_set()
+
+
+def _follow(
+    child: subprocess.Popen[str], stdin: str | None, on_stderr: Callable[[str], None]
+) -> tuple[str, str]:
+    lines: list[str] = []
+
+    def pump() -> None:
+        for line in child.stderr or ():
+            lines.append(line)
+            on_stderr(line.rstrip("\n"))
+
+    follower = threading.Thread(target=pump, daemon=True)
+    follower.start()
+    if child.stdin:
+        child.stdin.write(stdin or "")
+        child.stdin.close()
+    stdout = child.stdout.read() if child.stdout else ""
+    child.wait()
+    follower.join()
+    return stdout, "".join(lines)
+
+
+def _kill_group(child: subprocess.Popen[str]) -> None:
+    """End the child's whole session: TERM, and KILL for what is left after a second."""
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, sig)
+        except ProcessLookupError:
+            return
+        try:
+            child.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            continue

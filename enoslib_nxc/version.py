@@ -1,0 +1,3 @@
+"""The version of this package, read by setup.cfg and recorded with each deployment."""
+
+__version__ = "0.1.0"
