@@ -1,0 +1,184 @@
+"""The one place that builds an ssh command line, and where host keys are pinned."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from enoslib_nxc import shell
+from enoslib_nxc.shell import Result
+
+CONNECT_TIMEOUT = 30
+"""Seconds for TCP and the key exchange: a guest under emulation needs several."""
+
+
+class HostKey(str, Enum):
+    """What to do with the key that a host shows (values of ssh's StrictHostKeyChecking)."""
+
+    PINNED = "yes"
+    FIRST_CONTACT = "accept-new"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How one machine is reached.
+
+    Args:
+        name: name under which its host key is pinned; the host name.
+        address: name or address to connect to.
+        port: TCP port.
+        user: remote user.
+        key: private key, or a .pub whose private half is in an agent.
+        known_hosts: the deployment's own file of pinned keys.
+    """
+
+    name: str
+    address: str
+    port: int
+    user: str
+    key: Path | None
+    known_hosts: Path
+
+
+def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
+    """Return the ssh options that hold for every connection to a machine.
+
+    Args:
+        access: how it is reached.
+        host_key: whether its key must be known already.
+    """
+    words = [
+        f"StrictHostKeyChecking={host_key.value}",
+        f"UserKnownHostsFile={access.known_hosts}",
+        "GlobalKnownHostsFile=/dev/null",
+        f"HostKeyAlias={access.name}",
+        "UpdateHostKeys=no",
+    ]
+    return [word for option in words for word in ("-o", option)]
+
+
+def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> list[str]:
+    """Return the command line that runs a command on a machine.
+
+    The user's own ssh configuration is left out: it could add jumps, aliases or shared
+    connections to what is a loopback port.
+
+    Args:
+        access: how the machine is reached.
+        command: words of the remote command; they are quoted here.
+        host_key: whether its key must be known already.
+    """
+    identity = ["-o", "IdentitiesOnly=yes", "-i", str(access.key)] if access.key else []
+    return [
+        "ssh",
+        "-F",
+        "none",
+        "-T",
+        *options(access, host_key),
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "LogLevel=ERROR",
+        "-o",
+        f"ConnectTimeout={CONNECT_TIMEOUT}",
+        "-o",
+        "ServerAliveInterval=15",
+        "-o",
+        "PreferredAuthentications=publickey",
+        *identity,
+        "-p",
+        str(access.port),
+        "-l",
+        access.user,
+        access.address,
+        shlex.join(command),
+    ]
+
+
+def script(
+    access: Access,
+    text: str,
+    *arguments: str,
+    timeout: float,
+    host_key: HostKey = HostKey.PINNED,
+    check: bool = True,
+) -> Result:
+    """Run a shell script on a machine; its text goes over standard input.
+
+    Args:
+        access: how the machine is reached.
+        text: POSIX sh.
+        arguments: its positional arguments. They show in the remote process list: no secrets.
+        timeout: seconds.
+        host_key: whether the host key must be known already.
+        check: raise when the script fails.
+
+    Raises:
+        CommandError: ssh or the script failed, or the time was over.
+    """
+    command = argv(access, "sh", "-s", "--", *arguments, host_key=host_key)
+    return shell.run(command, timeout=timeout, stdin=text, check=check)
+
+
+def ansible_args(access: Access) -> str:
+    """Return `ansible_ssh_common_args` that check the pinned key, which EnOSlib's do not."""
+    return shlex.join(options(access))
+
+
+def forget(known_hosts: Path, name: str) -> None:
+    """Remove the pinned keys of a machine: it is about to make new ones.
+
+    Args:
+        known_hosts: the deployment's file; it may be absent.
+        name: the machine's host name.
+    """
+    if not known_hosts.exists():
+        return
+    lines = known_hosts.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if line.split(" ", 1)[0] != name]
+    if len(kept) != len(lines):
+        known_hosts.write_text("".join(kept))
+
+
+def make_key(path: Path, comment: str) -> str:
+    """Make an Ed25519 key pair without passphrase, unless it is there.
+
+    Args:
+        path: of the private key; it is created 0600, its `.pub` beside it.
+        comment: the public key's comment.
+
+    Returns:
+        The public key's line.
+    """
+    public = path.with_name(path.name + ".pub")
+    if not public.exists():
+        path.unlink(missing_ok=True)
+        shell.require(
+            "ssh-keygen", purpose="to make the deployment's key", package="openssh-client"
+        )
+        shell.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path],
+            timeout=30,
+        )
+    return public.read_text().strip()
+
+
+def greets(access: Access, timeout: float) -> bool:
+    """Tell whether an ssh server sends its greeting.
+
+    Cheap for the machine: no key exchange. QEMU's user network accepts a connection before
+    the guest does, so an open port alone says nothing.
+
+    Args:
+        access: how the machine is reached.
+        timeout: seconds to wait for the greeting.
+    """
+    try:
+        with socket.create_connection((access.address, access.port), timeout) as connection:
+            connection.settimeout(timeout)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

@@ -1,0 +1,178 @@
+"""The record of a deployment on disk: by job name, atomic, locked.
+
+One directory per job name holds the record, the pinned host keys, the deployment's ssh key
+and the consoles. Its lock is on the directory itself, so that nothing of a deployment is
+left once the directory is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from enoslib_nxc.errors import StateError
+from enoslib_nxc.model import RECORD_VERSION, Deployment
+
+
+def state_root() -> Path:
+    """Return where deployments are kept: `$XDG_STATE_HOME/enoslib-nxc/deployments`."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "enoslib-nxc" / "deployments"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directory of one deployment.
+
+    Args:
+        path: the directory.
+    """
+
+    path: Path
+
+    @property
+    def job_name(self) -> str:
+        """Name of the deployment."""
+        return self.path.name
+
+    @property
+    def record(self) -> Path:
+        """The record itself."""
+        return self.path / "deployment.json"
+
+    @property
+    def events(self) -> Path:
+        """Every event of every `init()`, JSON Lines."""
+        return self.path / "events.jsonl"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The pinned host keys."""
+        return self.path / "known_hosts"
+
+    @property
+    def key(self) -> Path:
+        """The deployment's own ssh key."""
+        return self.path / "id_ed25519"
+
+    @property
+    def node_context(self) -> Path:
+        """The deployment JSON that machines fetch when it does not fit their command line."""
+        return self.path / "node-deployment.json"
+
+    def console(self, host: str) -> Path:
+        """Return the console log of a machine."""
+        return self.path / "console" / f"{host}.log"
+
+    def load(self) -> Deployment | None:
+        """Return the record, or None when nothing was recorded.
+
+        Raises:
+            StateError: the file cannot be understood.
+        """
+        try:
+            text = self.record.read_text()
+        except FileNotFoundError:
+            return None
+        try:
+            deployment = Deployment.model_validate_json(text)
+        except ValidationError as error:
+            raise StateError(
+                f"the record of deployment {self.job_name} is damaged or of another version "
+                f"of enoslib-nxc: {self.record}",
+                details=str(error.errors(include_url=False)[:2]),
+                resolution="destroy() it with the version that made it, or remove "
+                f"{self.path} once its processes have ended",
+            ) from error
+        if deployment.version != RECORD_VERSION:
+            raise StateError(
+                f"the record of deployment {self.job_name} has format {deployment.version}, "
+                f"this version of enoslib-nxc reads {RECORD_VERSION}",
+                resolution="destroy() it with the version that made it",
+            )
+        return deployment
+
+    def save(self, deployment: Deployment) -> None:
+        """Write the record: whole or not at all, readable by its owner only."""
+        handle, name = tempfile.mkstemp(dir=self.path, prefix=".deployment-")
+        with os.fdopen(handle, "w") as file:
+            file.write(deployment.model_dump_json(indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(self.record)
+
+    def remove(self) -> None:
+        """Delete the directory with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def find(job_name: str) -> Home | None:
+    """Return the directory of a deployment, or None when there is none of that name."""
+    home = Home(state_root() / job_name)
+    return home if home.path.is_dir() else None
+
+
+@contextmanager
+def claim(job_name: str) -> Iterator[Home]:
+    """Hold a deployment for this process; its directory is created if needed.
+
+    The lock ends with the process, SIGKILL included. A directory that the body leaves
+    without a record is removed.
+
+    Args:
+        job_name: the deployment's name.
+
+    Yields:
+        Its directory.
+
+    Raises:
+        StateError: another process holds it.
+    """
+    home = Home(state_root() / job_name)
+    handle = _lock(home)
+    try:
+        (home.path / "owner").write_text(str(os.getpid()))
+        yield home
+    finally:
+        if home.path.is_dir():
+            (home.path / "owner").unlink(missing_ok=True)
+            if not home.record.exists():
+                home.remove()
+        os.close(handle)
+
+
+def _lock(home: Home) -> int:
+    """Lock the directory; take care that it is still the one at that path."""
+    while True:
+        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise _held(home) from error
+        if home.path.is_dir() and os.path.samestat(os.fstat(handle), home.path.stat()):
+            return handle
+        os.close(handle)
+
+
+def _held(home: Home) -> StateError:
+    try:
+        owner = f"process {(home.path / 'owner').read_text()}"
+    except OSError:
+        owner = "another process"
+    return StateError(
+        f"deployment {home.job_name} is in use by {owner}",
+        resolution="wait for it to end, or give this configuration another job_name",
+    )
