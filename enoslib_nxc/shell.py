@@ -14,8 +14,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from enoslib_nxc.errors import CommandError, ToolMissingError
 
@@ -102,10 +104,53 @@ def run(
         CommandError: it failed (with `check`), or did not end in time.
     """
     words = tuple(str(word) for word in argv)
-    started = time.monotonic()
     child = _start(words, env=env, cwd=cwd)
+    return _finish(child, words, stdin=stdin, timeout=timeout, check=check, follow=on_stderr)
+
+
+def stream(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    stdin_from: Path | None = None,
+    stdout_to: Path | None = None,
+) -> Result:
+    """Run a command whose standard input or output is a file: bytes, never held in memory.
+
+    Args:
+        argv: the command; its first word is looked up in PATH.
+        timeout: seconds until its process group is killed.
+        stdin_from: file that is its standard input; without it, the input is empty.
+        stdout_to: file that takes its standard output; without it, see the result.
+
+    Returns:
+        Its exit status, standard error, and output if that went to no file.
+
+    Raises:
+        ToolMissingError: there is no such program.
+        CommandError: it failed, or did not end in time.
+    """
+    words = tuple(str(word) for word in argv)
+    with ExitStack() as files:
+        source = files.enter_context(stdin_from.open("rb")) if stdin_from else None
+        target = files.enter_context(stdout_to.open("wb")) if stdout_to else None
+        child = _start(words, stdin=source, stdout=target)
+        return _finish(child, words, timeout=timeout)
+
+
+def _finish(
+    child: subprocess.Popen[str],
+    words: tuple[str, ...],
+    *,
+    timeout: float,
+    stdin: str | None = None,
+    check: bool = True,
+    follow: Callable[[str], None] | None = None,
+) -> Result:
+    """See a child to its end; its group is killed if we do not get there."""
+    started = time.monotonic()
     try:
-        stdout, stderr, expired = _communicate(child, stdin, timeout, on_stderr)
+        stdout, stderr, expired = _communicate(child, stdin, timeout, follow)
     except BaseException:
         _kill_group(child)
         raise
@@ -124,15 +169,20 @@ def run(
 
 
 def _start(
-    words: tuple[str, ...], *, env: Mapping[str, str] | None, cwd: Path | None
+    words: tuple[str, ...],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
 ) -> subprocess.Popen[str]:
     program = which(words[0])
     if program is None:
         raise ToolMissingError(f"{words[0]} is not installed")
     return subprocess.Popen(
         (program, *words[1:]),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=stdin or subprocess.PIPE,
+        stdout=stdout or subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
@@ -161,6 +211,7 @@ def _communicate(
     try:
         if on_stderr is None:
             stdout, stderr = child.communicate(stdin or "")
+            stdout = stdout or ""  # None when it went to a file
         else:
             stdout, stderr = _follow(child, stdin, on_stderr)
     finally:

@@ -1,0 +1,52 @@
+"""The machine that Nix runs on: this one, or another through a wrapped argv."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from enoslib_nxc import shell
+
+Wrap = Callable[[Sequence[str]], Sequence[str]]
+"""Turns an argv into one that runs it, word for word, on the other machine."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where commands run.
+
+    Args:
+        name: how messages call the other machine; "" for this one.
+        wrap: turns an argv into one that runs it there; None for this machine.
+    """
+
+    name: str = ""
+    wrap: Wrap | None = None
+
+    @property
+    def where(self) -> str:
+        """Return " on NAME", or "" for this machine; for messages."""
+        return f" on {self.name}" if self.name else ""
+
+    def argv(self, words: Sequence[str], env: Mapping[str, str] | None = None) -> list[str]:
+        """Return the argv that runs words there, with env set on top of its environment."""
+        if env:
+            words = ["env", *(f"{key}={value}" for key, value in env.items()), *words]
+        return list(self.wrap(words)) if self.wrap else list(words)
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        on_stderr: Callable[[str], None] | None = None,
+    ) -> shell.Result:
+        """Run a command there to its end; see `enoslib_nxc.shell.run`."""
+        return shell.run(
+            self.argv(words, env), timeout=timeout, check=check, on_stderr=on_stderr
+        )
+
+
+HERE = Site()
