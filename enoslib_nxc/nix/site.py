@@ -29,10 +29,11 @@ class Site:
         return f" on {self.name}" if self.name else ""
 
     def argv(self, words: Sequence[str], env: Mapping[str, str] | None = None) -> list[str]:
-        """Return the argv that runs words there, with env set on top of its environment."""
-        if env:
-            words = ["env", *(f"{key}={value}" for key, value in env.items()), *words]
-        return list(self.wrap(words)) if self.wrap else list(words)
+        """Return the argv that runs words there; elsewhere with env on top of its own."""
+        if self.wrap is None:
+            return list(words)
+        settings = [f"{key}={value}" for key, value in (env or {}).items()]
+        return list(self.wrap(["env", *settings, *words] if settings else words))
 
     def run(
         self,
@@ -45,7 +46,11 @@ class Site:
     ) -> shell.Result:
         """Run a command there to its end; see `enoslib_nxc.shell.run`."""
         return shell.run(
-            self.argv(words, env), timeout=timeout, check=check, on_stderr=on_stderr
+            self.argv(words, env),
+            env=None if self.wrap else env,
+            timeout=timeout,
+            check=check,
+            on_stderr=on_stderr,
         )
 
 

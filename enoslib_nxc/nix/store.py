@@ -246,7 +246,9 @@ def _alternative(build: Build, facts: Facts, site: Site) -> Path | None:
 
 def _usual_options(facts: Facts) -> tuple[str, ...]:
     """Return what root needs without build users; all others have what they need."""
-    if facts.uid != 0 or facts.nixbld or "build-users-group" in facts.settings:
+    # as root, Nix itself sets this group on top of the default, which is none
+    group = facts.settings.get("build-users-group", "nixbld")
+    if facts.uid != 0 or facts.nixbld or group != "nixbld":
         return ()
     return ("--option", "build-users-group", "", *_sandbox(facts))
 
