@@ -1,0 +1,89 @@
+"""Which accelerator QEMU can really use here: decided by trying, and remembered.
+
+A `/dev/kvm` that opens may still never run a guest (nested virtualisation that is half
+there), so the kernel of the composition itself is started for a moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from enoslib_nxc import shell
+from enoslib_nxc.errors import CommandError, PlatformError
+
+Accel = Literal["kvm", "tcg"]
+
+TRIAL_SECONDS = 10.0
+"""A kernel under working KVM prints its first line in well under a second."""
+
+_FIRST_WORDS = "Linux version"
+
+
+def choose(wanted: Literal["auto", "kvm", "tcg"], *, qemu: str, kernel: Path) -> Accel:
+    """Return the accelerator to use.
+
+    Args:
+        wanted: the configuration's `vm.accel`.
+        qemu: path of QEMU.
+        kernel: a kernel to try with.
+
+    Raises:
+        PlatformError: KVM was asked for and does not work.
+    """
+    if wanted == "tcg":
+        return "tcg"
+    works = _remembered(qemu, kernel)
+    if wanted == "kvm" and not works:
+        raise PlatformError(
+            "vm.accel: kvm was asked for, but a trial boot with KVM failed on this machine",
+            resolution='set vm.accel to "auto", or check /dev/kvm and its permissions',
+        )
+    return "kvm" if works else "tcg"
+
+
+def _remembered(qemu: str, kernel: Path) -> bool:
+    """Return the verdict on KVM; it holds while user, QEMU and the running kernel stay."""
+    device = Path("/dev/kvm")
+    if not os.access(device, os.R_OK | os.W_OK):
+        return False
+    machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    stamp = Path(qemu).resolve().stat().st_mtime_ns
+    signature = f"{machine}:{os.getuid()}:{qemu}:{stamp}:{device.stat().st_ino}"
+    name = "kvm-" + hashlib.sha256(signature.encode()).hexdigest()[:16]
+    verdict = _cache() / name
+    if verdict.exists():
+        return verdict.read_text() == "works"
+    works = _trial(qemu, kernel)
+    verdict.parent.mkdir(parents=True, exist_ok=True)
+    for old in verdict.parent.glob("kvm-*"):
+        old.unlink(missing_ok=True)
+    verdict.write_text("works" if works else "fails")
+    return works
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "enoslib-nxc"
+
+
+def _trial(qemu: str, kernel: Path) -> bool:
+    """Boot the kernel without a root file system: it greets, panics, and QEMU ends."""
+    with tempfile.TemporaryDirectory(prefix="enoslib-nxc-kvm-") as scratch:
+        console = Path(scratch) / "console"
+        append = "console=ttyS0 earlyprintk=ttyS0 panic=-1"
+        try:
+            shell.run(
+                [
+                    *[qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+                    *["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256"],
+                    *["-kernel", kernel, "-append", append, "-serial", f"file:{console}"],
+                ],
+                timeout=TRIAL_SECONDS,
+            )
+        except CommandError:
+            return False
+        return console.exists() and _FIRST_WORDS in console.read_text(errors="replace")

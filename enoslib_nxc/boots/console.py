@@ -1,0 +1,54 @@
+"""Reading a machine's console: known ends of a boot that will never answer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from enoslib_nxc import shell
+
+_TAIL_BYTES = 65536
+
+_SIGNS = (
+    (
+        r"Initramfs unpacking failed: (.*)",
+        "its initrd could not be unpacked ({0}): give it more memory",
+    ),
+    (r"^role: null", "stage 1 did not find its address in the deployment JSON"),
+    (r"parse error: (.*)", "stage 1 could not read the deployment JSON ({0})"),
+    (r"wget: (.*)", "stage 1 could not fetch the deployment JSON ({0})"),
+    (r"stage 2 init script \((.*?)\) not found", "the role's system is not in the image ({0})"),
+    (r"Out of memory: Killed process", "it ran out of memory: give it more"),
+    (r"Kernel panic - not syncing: (.*)", "its kernel panicked ({0})"),
+)
+"""Texts of the kernel and of NixOS's and NXC's stage 1, the most telling first, with what
+they mean. Each was seen on a machine that then stayed silent."""
+
+
+def read(path: Path) -> str:
+    """Return the end of a console log; "" when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            return file.read().decode(errors="replace").replace("\r", "")
+    except FileNotFoundError:
+        return ""
+
+
+def trouble(text: str) -> str:
+    """Return what went wrong according to a console, or "" when nothing did.
+
+    Args:
+        text: the console log.
+    """
+    for pattern, meaning in _SIGNS:
+        found = re.search(pattern, text, re.MULTILINE)
+        if found:
+            return meaning.format(*(group.strip() for group in found.groups()))
+    return ""
+
+
+def tail(path: Path) -> str:
+    """Return the last lines of a console log, without control sequences."""
+    return shell.tail(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", read(path)))

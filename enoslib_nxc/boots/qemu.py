@@ -1,0 +1,264 @@
+"""Virtual machines under QEMU, without root: flavour vm-ramdisk.
+
+Each machine has two network cards. The first is QEMU's user network, restricted, with ssh
+forwarded to a loopback port; the second is on the deployment's switch, and carries the
+default route and the address that identifies the machine to NXC's stage 1.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import psutil
+
+from enoslib_nxc import context, procs, shell, status
+from enoslib_nxc.boots import Run, accel, console
+from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
+from enoslib_nxc.model import Deployment, Identity, Machine
+from enoslib_nxc.platforms.local import switch_socket
+from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.status import Report
+from enoslib_nxc.wait import Deadline, until_greeting
+
+QEMU = "qemu-system-x86_64"
+QEMU_START_SECONDS = 60.0
+"""QEMU detaches once its devices are there; loading a large initrd takes a few seconds."""
+
+CONTEXT_ADDRESS = "10.0.2.100"
+"""Where stage 1 fetches the deployment JSON, inside QEMU's user network (10.0.2.0/24)."""
+
+OVERHEAD_MIB = 64
+"""Memory of a QEMU process beside its guest's."""
+
+KERNEL_MIB = 96
+"""What a guest needs beside two copies of its initrd (it is unpacked next to itself)."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What one QEMU is started with.
+
+    Args:
+        name: process tag, by which it is found again.
+        kernel: file.
+        initrd: file.
+        append: kernel command line.
+        memory: MiB.
+        cores: virtual cores.
+        accel: "kvm" or "tcg".
+        ssh_port: loopback port forwarded to the guest's 22.
+        mac: hardware address on the switch.
+        switch: directory of the switch's sockets.
+        console: file for the serial console.
+        served: file to serve as the deployment JSON, None when it is inline.
+    """
+
+    name: str
+    kernel: Path
+    initrd: Path
+    append: str
+    memory: int
+    cores: int
+    accel: accel.Accel
+    ssh_port: int
+    mac: str
+    switch: Path
+    console: Path
+    served: Path | None
+
+    def argv(self, qemu: str) -> list[str]:
+        """Return the command line.
+
+        PCI addresses are fixed since stage 1 names the cards by their order.
+        """
+        user = f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"
+        if self.served:
+            user += f",guestfwd=tcp:{CONTEXT_ADDRESS}:80-cmd:{_escape(_server(self.served))}"
+        cpu = "host" if self.accel == "kvm" else "max"
+        threads = ",thread=multi" if self.accel == "tcg" else ""
+        return [
+            *[qemu, "-name", self.name, "-daemonize"],
+            *["-nodefaults", "-no-user-config", "-display", "none"],
+            *["-machine", "q35", "-accel", self.accel + threads, "-cpu", cpu],
+            *["-m", str(self.memory), "-smp", str(self.cores)],
+            *["-kernel", str(self.kernel), "-initrd", str(self.initrd)],
+            *["-append", self.append],
+            *["-serial", f"file:{_escape(str(self.console))}"],
+            *["-device", "virtio-rng-pci"],
+            *["-netdev", user],
+            *["-device", "virtio-net-pci,netdev=n0,romfile=,addr=0x10"],
+            *["-netdev", f"vde,id=n1,sock={_escape(str(self.switch))}"],
+            *["-device", f"virtio-net-pci,netdev=n1,mac={self.mac},romfile=,addr=0x11"],
+        ]
+
+
+class QemuBoot:
+    """Starts the built kernel and initrd in QEMU."""
+
+    def check(self, run: Run, hosts: list[str]) -> None:
+        """Refuse missing programs and too little memory, in the guests or on this machine."""
+        shell.require(QEMU, purpose="to start virtual machines", package="qemu-system-x86")
+        initrd = run.deployment.artifacts.store.real(run.deployment.artifacts.initrd)
+        size = initrd.stat().st_size >> 20
+        nodes = {node.host: node for node in run.deployment.plan.nodes}
+        for host in hosts:
+            needed = 2 * size + KERNEL_MIB
+            if nodes[host].memory < needed:
+                raise PlatformError(
+                    f"{host} has {nodes[host].memory} MiB of memory, too little for an initrd "
+                    f"of {size} MiB",
+                    resolution=f"set vm.memory (or roles.{nodes[host].role}.memory) to "
+                    f"{needed} at least",
+                )
+        wanted = sum(nodes[host].memory + OVERHEAD_MIB for host in hosts)
+        freed = sum(_resident(process) for process in _machines(run.deployment, hosts))
+        available = (psutil.virtual_memory().available >> 20) + freed
+        if wanted > available:
+            raise PlatformError(
+                f"not enough memory: {len(hosts)} machines need {wanted} MiB, "
+                f"{available} MiB are available",
+                resolution="lower vm.memory, or start fewer machines",
+            )
+
+    def start(self, run: Run, host: str) -> None:
+        """Start QEMU for one machine; a guest that ran in its place is ended."""
+        self.stop(run, [host])
+        qemu = shell.require(
+            QEMU, purpose="to start virtual machines", package="qemu-system-x86"
+        )
+        log = run.home.console(host)
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        command = _command(run, host, qemu)
+        try:
+            shell.run(command.argv(qemu), timeout=QEMU_START_SECONDS)
+        except CommandError as error:
+            raise _refusal(error, run.machine(host)) from error
+
+    def stop(self, run: Run, hosts: list[str]) -> None:
+        """End the QEMU processes of machines."""
+        stubborn = procs.end(_machines(run.deployment, hosts), run.settings.deadlines.destroy)
+        if stubborn:
+            raise PlatformError(
+                "QEMU does not end: process "
+                + ", ".join(str(process.pid) for process in stubborn)
+            )
+
+    def alive(self, deployment: Deployment) -> set[str]:
+        """Return the hosts that have a QEMU process."""
+        found = procs.tagged(_tag(deployment, ""))
+        return {word for process in found for word in [_host_of(deployment, process)] if word}
+
+    def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
+        """Wait for the guest's ssh server; a guest that cannot come up ends the wait."""
+        until_greeting(access, deadline, lambda: self._trouble(run, access.name))
+        return status.ask(access, HostKey.FIRST_CONTACT, max(1.0, deadline.remaining()))
+
+    def _trouble(self, run: Run, host: str) -> str:
+        """Read the console, and see whether QEMU still runs."""
+        told = console.trouble(console.read(run.home.console(host)))
+        if told or _machines(run.deployment, [host]):
+            return told
+        return "its QEMU process ended"
+
+    def log(self, run: Run, host: str) -> str:
+        """Return the last lines of the console."""
+        return console.tail(run.home.console(host))
+
+
+def _command(run: Run, host: str, qemu: str) -> Command:
+    machine = run.machine(host)
+    artifacts = run.deployment.artifacts
+    node = next(node for node in run.deployment.plan.nodes if node.host == host)
+    kernel = artifacts.store.real(artifacts.kernel)
+    identity = machine.identity
+    if identity is None:
+        raise ArtifactError(f"{host} was not told what to run")
+    append, served = _append(run, machine, identity)
+    return Command(
+        name=_tag(run.deployment, host),
+        kernel=kernel,
+        initrd=artifacts.store.real(artifacts.initrd),
+        append=append,
+        memory=node.memory,
+        cores=node.cores,
+        accel=accel.choose(run.settings.vm.accel, qemu=qemu, kernel=kernel),
+        ssh_port=machine.ssh_port,
+        mac=machine.mac,
+        switch=switch_socket(run.deployment.token),
+        console=run.home.console(host),
+        served=served,
+    )
+
+
+def _append(run: Run, machine: Machine, identity: Identity) -> tuple[str, Path | None]:
+    """Return the kernel's command line, and the file to serve when the JSON is not in it."""
+    network = IPv4Network(run.deployment.network)
+    gateway = network.broadcast_address - 1
+    # one ip= only, with a gateway: its default route is what stage 1 asks for its address
+    address = f"ip={machine.address}::{gateway}:{network.netmask}::eth1:off"
+    words = ["console=tty0 console=ttyS0,115200", "net.ifnames=0", "panic=-1", address]
+    words.append(run.settings.kernel_params)
+    line = context.command_line(identity, *words, context.inline(run.context))
+    if context.fits(line):
+        return line, None
+    line = context.command_line(
+        identity, *words, context.by_url(f"http://{CONTEXT_ADDRESS}/deployment.json")
+    )
+    if not context.fits(line):
+        raise PlatformError(
+            f"the kernel command line of {machine.host} has {len(line)} characters, "
+            f"the limit is {context.COMMAND_LINE_LIMIT}",
+            resolution="shorten kernel_params",
+        )
+    run.home.node_context.write_text(run.context.text)
+    return line, run.home.node_context
+
+
+def _server(served: Path) -> str:
+    """Return the command that QEMU runs for each connection to `CONTEXT_ADDRESS`."""
+    program = Path(__file__).with_name("serve_file.py")
+    return shlex.join([sys.executable, "-I", "-S", str(program), str(served)])
+
+
+def _escape(value: str) -> str:
+    """Return a value for a QEMU option list, where a comma is written twice."""
+    return value.replace(",", ",,")
+
+
+def _tag(deployment: Deployment, host: str) -> str:
+    return f"enoslib-nxc:{deployment.token}:{host}"
+
+
+def _host_of(deployment: Deployment, process: psutil.Process) -> str:
+    prefix = _tag(deployment, "")
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return ""
+    return next((word[len(prefix) :] for word in words if word.startswith(prefix)), "")
+
+
+def _machines(deployment: Deployment, hosts: list[str]) -> list[psutil.Process]:
+    found = procs.tagged(_tag(deployment, ""))
+    return [process for process in found if _host_of(deployment, process) in hosts]
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss >> 20)
+    except psutil.Error:
+        return 0
+
+
+def _refusal(error: CommandError, machine: Machine) -> PlatformError:
+    """Return what a failed start of QEMU means to the user."""
+    if "Could not set up host forwarding rule" in error.details:
+        return PlatformError(
+            f"port {machine.ssh_port} of 127.0.0.1, for ssh to {machine.host}, is taken",
+            resolution="end what listens there, or set vm.ssh_port to another range",
+        )
+    return PlatformError(f"{machine.host}: {error.brief}", details=error.details)

@@ -1,0 +1,277 @@
+"""Making the machines run what they should: compare, boot what differs, wait, set up trust.
+
+What runs is asked of the machines themselves, so that any earlier end (Ctrl-C, SIGKILL at
+any point) is picked up from what is really there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from enoslib_nxc import node, parallel, ssh, status
+from enoslib_nxc.boots import Boot, Run
+from enoslib_nxc.errors import BootError, NxcError
+from enoslib_nxc.events import Phase, Status, step
+from enoslib_nxc.model import Identity, Machine
+from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.status import Report
+from enoslib_nxc.wait import Deadline
+
+SETUP_TIMEOUT = 60.0
+"""Seconds for one of the node scripts."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a deployment.
+
+    Args:
+        authorized: public keys that may log in as root.
+        private: the deployment's private key, text; machines reach each other with it.
+        public: its public half, one line.
+    """
+
+    authorized: tuple[str, ...]
+    private: str
+    public: str
+
+    @property
+    def digest(self) -> str:
+        """Changes when the keys on the machines have to."""
+        text = "\n".join([*self.authorized, self.public])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class BringUp:
+    """Brings the machines of one run to what they should be.
+
+    Args:
+        boot: how machines are started.
+        keys: what they trust.
+        reach: gives the access to a machine; a method of the deployment's side.
+    """
+
+    boot: Boot
+    keys: Keys
+    reach: Callable[[Run, str], Access]
+
+    def __call__(
+        self, run: Run, wanted: Mapping[str, Identity], *, fresh: Iterable[str] = ()
+    ) -> Run:
+        """Boot what differs and wait until all machines are as wanted.
+
+        Args:
+            run: the run; its machines are acquired.
+            wanted: host -> what it should run.
+            fresh: hosts to boot whatever they run.
+
+        Returns:
+            The run, with every machine "up" or, within `min`, "lost".
+
+        Raises:
+            BootError: too many machines did not come up; the details name each.
+            NxcError: what the preflight refused.
+        """
+        forced = set(fresh)
+        reports = self._settled(run, wanted, forced)
+        pending = [host for host in wanted if host not in reports]
+        if not pending:
+            with step(run.report, Phase.BOOT, "boot machines") as boot:
+                boot.noop(f"all {len(wanted)} machines run what they should")
+            return self._provision(run, reports)
+        with step(run.report, Phase.BOOT, f"boot {_names(pending)}"):
+            run, arrived, failed = self._boot(run, wanted, pending, forced)
+        run = _accept_losses(run, self.boot, failed)
+        return self._provision(run, {**reports, **arrived})
+
+    def _settled(
+        self, run: Run, wanted: Mapping[str, Identity], forced: set[str]
+    ) -> dict[str, Report]:
+        """Return the reports of machines that already run what they should."""
+        alive = self.boot.alive(run.deployment) - forced
+        known = [host for host in wanted if host in alive and run.machine(host).state == "up"]
+
+        def ask(host: str) -> Report:
+            report = status.ask(self.reach(run, host), HostKey.PINNED)
+            other = status.differences(wanted[host], report.identity)
+            if other:
+                raise BootError(f"{host}: {'; '.join(other)}")
+            return report
+
+        return parallel.each(known, ask).done
+
+    def _boot(
+        self, run: Run, wanted: Mapping[str, Identity], pending: list[str], forced: set[str]
+    ) -> tuple[Run, dict[str, Report], dict[str, NxcError]]:
+        """Start and await machines, with the retries of the configuration."""
+        arrived: dict[str, Report] = {}
+        failed: dict[str, NxcError] = {}
+        waiting = self._under_way(run, wanted, pending, forced)
+        deadline = Deadline(run.settings.deadlines.boot)
+        for attempt in range(run.settings.retries.boot + 1):
+            start = [host for host in pending if host not in waiting or attempt]
+            run, refused = self._start(run, wanted, start)
+            outcome = parallel.each(
+                [host for host in pending if host not in refused],
+                lambda host, run=run: self._await(run, wanted[host], deadline),  # type: ignore[misc]
+            )
+            arrived.update(outcome.done)
+            failed = {**outcome.failed, **refused}
+            run = run.having(*(_up(run.machine(h), r) for h, r in outcome.done.items()))
+            pending = list(failed)
+            if not pending or deadline.passed:
+                break
+        return run, arrived, failed
+
+    def _under_way(
+        self, run: Run, wanted: Mapping[str, Identity], pending: list[str], forced: set[str]
+    ) -> set[str]:
+        """Return machines that an interrupted run started rightly: they only need waiting."""
+        alive = self.boot.alive(run.deployment) - forced
+        return {
+            host
+            for host in pending
+            if host in alive
+            and run.machine(host).state == "started"
+            and run.machine(host).identity == wanted[host]
+        }
+
+    def _start(
+        self, run: Run, wanted: Mapping[str, Identity], hosts: list[str]
+    ) -> tuple[Run, dict[str, NxcError]]:
+        """Start machines side by side; what is started is on record before it is."""
+        if not hosts:
+            return run, {}
+        self.boot.check(run, hosts)
+        for host in hosts:
+            ssh.forget(run.home.known_hosts, host)
+        run = run.having(*(_started(run.machine(host), wanted[host]) for host in hosts))
+
+        def start(host: str) -> None:
+            with step(run.report, Phase.BOOT, "start", subject=host):
+                self.boot.start(run, host)
+
+        return run, parallel.each(hosts, start).failed
+
+    def _await(self, run: Run, wanted: Identity, deadline: Deadline) -> Report:
+        """Wait until a machine answers, and is what it should be."""
+        host = wanted.host
+        with step(run.report, Phase.BOOT, "come up", subject=host):
+            report = self.boot.arrive(run, self.reach(run, host), deadline)
+            other = status.differences(wanted, report.identity)
+            if other:
+                raise BootError(f"{host} came up, but {'; '.join(other)}")
+            return report
+
+    def _provision(self, run: Run, reports: Mapping[str, Report]) -> Run:
+        """Bring trust and host names of every machine up to date, without a boot."""
+        trust = run.settings.ssh.trust == "pin"
+        todo = [
+            host
+            for host, report in reports.items()
+            if report.hosts != run.context.hosts_digest
+            or (trust and report.trusted != self.keys.digest)
+        ]
+
+        def provision(host: str) -> None:
+            access = self.reach(run, host)
+            if trust and reports[host].trusted != self.keys.digest:
+                _run_script(access, "trust", self._trust_values())
+            if reports[host].hosts != run.context.hosts_digest:
+                values = {"HOSTS": run.context.hosts, "DEPLOYMENT": run.context.text}
+                _run_script(access, "hosts", values)
+
+        with step(run.report, Phase.PROVISION, "trust and host names") as provisioning:
+            if not todo:
+                provisioning.noop("trust and host names are up to date")
+            failed = parallel.each(todo, provision).failed
+            if failed:
+                raise _failure("could not be set up", failed, run, self.boot)
+        return run
+
+    def _trust_values(self) -> dict[str, str]:
+        return {
+            "AUTHORIZED": "\n".join(self.keys.authorized),
+            "PRIVATE_KEY": self.keys.private.strip(),
+            "PUBLIC_KEY": self.keys.public,
+            "DIGEST": self.keys.digest,
+        }
+
+
+def _run_script(access: Access, name: str, values: Mapping[str, str]) -> None:
+    """Run a node script; its values travel in its text, not on a command line."""
+    head = "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
+    ssh.script(access, head + node.text(name), timeout=SETUP_TIMEOUT)
+
+
+def _started(machine: Machine, identity: Identity) -> Machine:
+    return machine.model_copy(
+        update={"state": "started", "identity": identity, "boot_id": "", "python": ""}
+    )
+
+
+def _up(machine: Machine, report: Report) -> Machine:
+    return machine.model_copy(
+        update={"state": "up", "boot_id": report.boot_id, "python": report.python}
+    )
+
+
+def _names(hosts: list[str]) -> str:
+    return ", ".join(hosts) if len(hosts) <= 4 else f"{len(hosts)} machines"
+
+
+def _accept_losses(run: Run, boot: Boot, failed: Mapping[str, NxcError]) -> Run:
+    """Go on without the machines that did not come up, as far as `min` allows.
+
+    Raises:
+        BootError: it does not allow it.
+    """
+    if not failed:
+        return run
+    if not _enough(run, set(failed)):
+        raise _failure("did not come up", failed, run, boot)
+    boot.stop(run, list(failed))
+    with step(run.report, Phase.BOOT, f"go on without {_names(list(failed))}") as losses:
+        losses.status = Status.FAILED
+        losses.message = "; ".join(error.brief for error in failed.values())
+    lost = [run.machine(host).model_copy(update={"state": "lost"}) for host in failed]
+    return run.having(*lost)
+
+
+def _enough(run: Run, failed: set[str]) -> bool:
+    """Tell whether `min`, of the whole and of each role, is met without the failed hosts."""
+    nodes = run.deployment.plan.nodes
+    left = [planned for planned in nodes if planned.host not in failed]
+    settings = run.settings
+    bounded = settings.min is not None or any(
+        r.min is not None for r in settings.roles.values()
+    )
+    if not bounded or len(left) < (settings.min or 1):
+        return False
+    for role, wish in settings.roles.items():
+        planned = [one for one in nodes if one.role == role]
+        if wish.min is None and settings.min is None and any(n.host in failed for n in planned):
+            return False
+        if len([one for one in left if one.role == role]) < (wish.min or 0):
+            return False
+    return True
+
+
+def _failure(what: str, failed: Mapping[str, NxcError], run: Run, boot: Boot) -> BootError:
+    """Return one error that names every machine with its reason and its last lines."""
+    total = len(run.deployment.plan.nodes)
+    lines = []
+    for host, error in failed.items():
+        lines.append(str(error))
+        log = boot.log(run, host)
+        if log:
+            lines += [f"last lines of {run.home.console(host)}:", log]
+    return BootError(
+        f"{len(failed)} of {total} machines {what}: {', '.join(failed)}",
+        details="\n".join(lines),
+        resolution="init() tries again what is missing; destroy() ends what is there",
+    )

@@ -1,0 +1,131 @@
+"""This machine as a platform: loopback ports, and a switch that only its owner can join.
+
+The machines share an Ethernet made by `vde_switch` (the program that NXC uses), behind a
+unix socket in a 0700 directory: unlike QEMU's multicast sockets, no other user of the
+computer can listen to it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from enoslib_nxc import plan as plans
+from enoslib_nxc import procs, shell
+from enoslib_nxc.config import Settings
+from enoslib_nxc.errors import PlatformError
+from enoslib_nxc.model import Deployment, Machine, Plan
+
+LOOPBACK = "127.0.0.1"
+
+
+def runtime_dir(token: str) -> Path:
+    """Return the directory of a deployment's sockets.
+
+    In /tmp whatever TMPDIR says: a unix socket's path has 107 characters at most, and
+    another process must find the same place. Its name cannot be guessed beforehand.
+    """
+    return Path("/tmp") / f"enoslib-nxc-{token}"  # noqa: S108
+
+
+def switch_socket(token: str) -> Path:
+    """Return the switch's socket directory, for QEMU's `-netdev vde,sock=`."""
+    return runtime_dir(token) / "switch"
+
+
+class LocalPlatform:
+    """Gives addresses, loopback ports and a switch on this machine."""
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a machine without the programs, or with the wanted ports taken."""
+        shell.require("vde_switch", purpose="to connect virtual machines", package="vde2")
+        shell.require("ssh", purpose="to reach the machines", package="openssh-client")
+
+    def acquire(
+        self, settings: Settings, plan: Plan, held: Mapping[str, Machine]
+    ) -> dict[str, Machine]:
+        """Give each host an address on the network and a loopback port for ssh."""
+        addresses = plans.addresses(plan, settings.vm.network)
+        new = [node for node in plan.nodes if node.host not in held]
+        ports = _ports(settings, len(new), [machine.ssh_port for machine in held.values()])
+        machines = {
+            node.host: Machine(
+                host=node.host,
+                address=str(addresses[node.host]),
+                ssh_host=LOOPBACK,
+                ssh_port=port,
+                # the prefix of QEMU's own addresses; unique on the deployment's switch
+                mac=f"52:54:00:12:01:{node.index:02x}",
+            )
+            for node, port in zip(new, ports, strict=True)
+        }
+        kept = {node.host: held[node.host] for node in plan.nodes if node.host in held}
+        return {**kept, **machines}
+
+    def network(self, settings: Settings) -> str:
+        """Return the network of `vm.network`."""
+        return str(settings.vm.network)
+
+    def connect(self, deployment: Deployment) -> bool:
+        """Start the switch unless it runs."""
+        place = switch_socket(deployment.token)
+        if any(_is_switch(process.cmdline()) for process in procs.tagged(str(place))):
+            return False
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        switch = shell.require(
+            "vde_switch", purpose="to connect virtual machines", package="vde2"
+        )
+        shell.run(
+            [switch, "--sock", place, "--dirmode", "0700", "--mode", "0600", "--daemon"],
+            timeout=10,
+        )
+        return True
+
+    def release(self, deployment: Deployment, timeout: float) -> None:
+        """End every process of the deployment and remove its sockets."""
+        stubborn = procs.end(procs.tagged(deployment.token), timeout)
+        shutil.rmtree(runtime_dir(deployment.token), ignore_errors=True)
+        if stubborn:
+            names = ", ".join(str(process.pid) for process in stubborn)
+            raise PlatformError(f"deployment {deployment.job_name}: still running: {names}")
+
+
+def _is_switch(words: list[str]) -> bool:
+    return bool(words) and Path(words[0]).name == "vde_switch"
+
+
+def _ports(settings: Settings, count: int, used: list[int]) -> Iterator[int]:
+    """Return loopback ports that nothing listens on now."""
+    if settings.vm.ssh_port is None:
+        return iter(_free_ports(count))
+    first = settings.vm.ssh_port
+    wanted = [port for port in range(first, first + count + len(used)) if port not in used]
+    wanted = wanted[:count]
+    for port in wanted:
+        _require_free(port)
+    return iter(wanted)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that the kernel picks; all are held until the last is known."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise PlatformError(
+                f"vm.ssh_port: port {port} of {LOOPBACK} is taken",
+                resolution="end what listens there, or set vm.ssh_port to another range",
+            ) from error

@@ -1,0 +1,65 @@
+"""Deadlines, and waiting for a machine to answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from enoslib_nxc import ssh
+from enoslib_nxc.errors import BootError
+from enoslib_nxc.ssh import Access
+
+GREETING_SECONDS = 5.0
+"""How long one connection waits for sshd's greeting. A new connection makes QEMU's user
+network knock again at once, where an old one does so at growing intervals."""
+
+PAUSE_SECONDS = 0.2
+"""Between two refused connections."""
+
+TROUBLE_SECONDS = 1.0
+"""Between two looks at the console and the process table."""
+
+
+class Deadline:
+    """A moment after which nothing is waited for any more.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left, never negative."""
+        return max(0.0, self._end - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the moment has come."""
+        return self.remaining() <= 0
+
+
+def until_greeting(access: Access, deadline: Deadline, trouble: Callable[[], str]) -> None:
+    """Wait until a machine's ssh server greets.
+
+    Args:
+        access: how the machine is reached.
+        deadline: until when.
+        trouble: says why the machine can no longer come up, "" while it can.
+
+    Raises:
+        BootError: it cannot come up, or the time is over.
+    """
+    looked = 0.0
+    while not deadline.passed:
+        if ssh.greets(access, min(GREETING_SECONDS, max(0.1, deadline.remaining()))):
+            return
+        if time.monotonic() - looked >= TROUBLE_SECONDS:
+            reason = trouble()
+            if reason:
+                raise BootError(f"{access.name} did not come up: {reason}")
+            looked = time.monotonic()
+        time.sleep(PAUSE_SECONDS)
+    raise BootError(f"{access.name} did not answer on ssh within {deadline.seconds:g} s")
