@@ -118,6 +118,7 @@ class BringUp:
             outcome = parallel.each(
                 [host for host in pending if host not in refused],
                 lambda host, run=run: self._await(run, wanted[host], deadline),  # type: ignore[misc]
+                cancel=deadline.cancel,
             )
             arrived.update(outcome.done)
             failed = {**outcome.failed, **refused}

@@ -98,7 +98,6 @@ def digest(
     *,
     parameters: Mapping[str, Scalar],
     kernel_params: str,
-    authorized: Iterable[str],
     shape: Mapping[str, Scalar],
 ) -> str:
     """Return the digest of what reaches a machine at boot beside its system.
@@ -106,10 +105,9 @@ def digest(
     Args:
         parameters: the user's parameters.
         kernel_params: the user's kernel parameters.
-        authorized: public keys that may log in.
         shape: what else needs a boot to change (memory, cores, address).
     """
-    parts = [dict(parameters), kernel_params, sorted(authorized), dict(shape)]
+    parts = [dict(parameters), kernel_params, dict(shape)]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 

@@ -148,9 +148,11 @@ class Identity(Data):
         host: host name.
         role: role of the composition.
         toplevel: store path of the role's system.
-        digest: sha256 (hex) over what else reaches the machine at boot: parameters, kernel
-            parameters, kernel, initrd, authorised keys. The hosts file is not part of it,
-            since it is refreshed without a boot.
+        digest: short sha256 (hex) over what else reaches the machine at boot: parameters,
+            kernel parameters, its memory, cores and address. Kernel and initrd are not part
+            of it: the system changes with them where it depends on them, and the initrd
+            also changes when only another role did. Keys and the hosts file are refreshed
+            without a boot.
     """
 
     host: str

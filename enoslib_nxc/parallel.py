@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from enoslib_nxc import shell
 from enoslib_nxc.errors import NxcError
 
 T = TypeVar("T")
@@ -29,7 +30,11 @@ class Outcomes(Generic[T]):
 
 
 def each(
-    names: Iterable[str], work: Callable[[str], T], *, workers: int = WORKERS
+    names: Iterable[str],
+    work: Callable[[str], T],
+    *,
+    workers: int = WORKERS,
+    cancel: Callable[[], None] = lambda: None,
 ) -> Outcomes[T]:
     """Call `work` for every name at once and wait for all.
 
@@ -37,6 +42,8 @@ def each(
         names: nodes.
         work: called with each name, in a thread of its own.
         workers: calls under way at once.
+        cancel: called when the wait is interrupted (Ctrl-C), to end what `work` waits for;
+            the processes that it started are ended here.
 
     Returns:
         Results and failures by name; an error that is not an `NxcError` is a defect, and is
@@ -48,9 +55,15 @@ def each(
         return outcomes
     with ThreadPoolExecutor(max_workers=min(workers, len(ordered))) as pool:
         futures = {name: pool.submit(work, name) for name in ordered}
-    for name, future in futures.items():
         try:
-            outcomes.done[name] = future.result()
-        except NxcError as error:
-            outcomes.failed[name] = error
+            for name, future in futures.items():
+                try:
+                    outcomes.done[name] = future.result()
+                except NxcError as error:
+                    outcomes.failed[name] = error
+        except BaseException:
+            cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
+            shell.end_children()
+            raise
     return outcomes

@@ -25,6 +25,10 @@ TAIL_LINES = 20
 """Lines of output that an error shows: what colmena and Nix show by default."""
 
 
+_children: set[subprocess.Popen[str]] = set()
+"""Those under way; `end_children` ends them when a wait for several is interrupted."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What a finished process left.
@@ -154,6 +158,8 @@ def _finish(
     except BaseException:
         _kill_group(child)
         raise
+    finally:
+        _children.discard(child)
     result = Result(words, child.returncode, stdout, stderr, time.monotonic() - started)
     if expired:
         raise CommandError(
@@ -179,7 +185,7 @@ def _start(
     program = which(words[0])
     if program is None:
         raise ToolMissingError(f"{words[0]} is not installed")
-    return subprocess.Popen(
+    child = subprocess.Popen(
         (program, *words[1:]),
         stdin=stdin or subprocess.PIPE,
         stdout=stdout or subprocess.PIPE,
@@ -190,6 +196,17 @@ def _start(
         cwd=cwd,
         start_new_session=True,
     )
+    _children.add(child)
+    return child
+
+
+def end_children() -> None:
+    """End every process that this module still waits for, in whichever thread.
+
+    Ctrl-C reaches the main thread only: the waits of the others end with their processes.
+    """
+    for child in tuple(_children):
+        _kill_group(child)
 
 
 def _communicate(

@@ -35,6 +35,10 @@ class Deadline:
         """Return the seconds left, never negative."""
         return max(0.0, self._end - time.monotonic())
 
+    def cancel(self) -> None:
+        """Let the moment be now: whoever waits, in any thread, gives up."""
+        self._end = time.monotonic()
+
     @property
     def passed(self) -> bool:
         """Whether the moment has come."""
