@@ -1,79 +1,159 @@
 """What the user asked for, checked and frozen.
 
 These models are the configuration's only definition: the YAML keys, their defaults and
-units, the JSON schema (`Settings.model_json_schema()`). `enoslib_nxc.builder` fills them.
+units, the JSON schema (`NixOSComposeConf.json_schema()`). `enoslib_nxc.builder` fills them,
+`enoslib_nxc.config_errors` turns what pydantic refuses into one `ConfigError`; there, a
+field's description is the hint, so it says what is allowed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from enoslib_nxc.config_types import (
+    MAX_NODES,
+    Count,
+    Flag,
+    HostName,
+    KernelParams,
+    Mebibytes,
+    Name,
+    Nodes,
+    Scalar,
+    Seconds,
+    Section,
+    UserPath,
+    Word,
+    refusal,
+)
+from enoslib_nxc.mistakes import Mistake, show
+from enoslib_nxc.names import host_name_fault, host_names, repeated_hosts
 
 EMBEDDED = "embedded"
 """The composition that comes with this package, for `composition`."""
-
-Scalar = str | int | float | bool
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys refused, nothing changes once checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Role(Section):
     """How many machines a role of the composition gets, and which.
 
     `nodes` machines named by NXC's rule (one: ROLE, several: ROLE1 to ROLEn), or the very
-    names in `hosts`.
+    names in `hosts`. With neither, as many as the composition's `rolesDistribution` says,
+    else one. A count alone stands for `nodes`, a list alone for `hosts`.
     """
 
-    nodes: Annotated[int, Field(ge=1)] | None = Field(None, description="number of machines")
-    hosts: tuple[str, ...] | None = Field(None, description="host names, instead of nodes")
-    tags: tuple[str, ...] = Field((), description="further keys in EnOSlib's Roles")
-    min: Annotated[int, Field(ge=0)] | None = Field(
+    nodes: Nodes | None = Field(None, description="number of machines")
+    hosts: Annotated[tuple[HostName, ...], Field(min_length=1)] | None = Field(
+        None, description="host names, instead of nodes"
+    )
+    tags: tuple[Name, ...] = Field((), description="further keys in EnOSlib's Roles")
+    min: Annotated[int, Field(strict=True, ge=0)] | None = Field(
         None, description="machines of this role that must come up; all when absent"
     )
-    memory: Annotated[int, Field(ge=64)] | None = Field(
-        None, description="MiB for each virtual machine of this role, instead of vm.memory"
+    memory: Mebibytes | None = Field(
+        None,
+        description="MiB for each virtual machine of this role, instead of vm.memory",
     )
-    cores: Annotated[int, Field(ge=1)] | None = Field(
+    cores: Count | None = Field(
         None, description="virtual cores of each machine of this role, instead of vm.cores"
     )
+
+    @property
+    def machines(self) -> int | tuple[str, ...] | None:
+        """Return the count or the host names; None leaves it to the composition."""
+        return self.nodes if self.hosts is None else self.hosts
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, given: object) -> object:
+        """Accept the short forms."""
+        if given is None:
+            return {}
+        if isinstance(given, int) and not isinstance(given, bool):
+            return {"nodes": given}
+        if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+            return {"hosts": tuple(given)}
+        if isinstance(given, Mapping | Role):
+            return given
+        raise refusal(
+            Mistake("", f"{show(given)} is neither a count, nor host names, nor a mapping")
+        )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Role:
+        if self.nodes is not None and self.hosts is not None:
+            raise refusal(Mistake("", "give nodes or hosts, not both"))
+        if self.machines is not None:
+            size = count(self.machines)
+            if (self.min or 0) > size:
+                raise refusal(Mistake("min", f"{self.min} is more than the role has ({size})"))
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Tell the short forms in the schema too."""
+        full = handler.resolve_ref_schema(handler(core_schema))
+        nodes = {"type": "integer", "minimum": 1, "maximum": MAX_NODES}
+        hosts = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        short = [nodes, hosts, {"type": "null"}]
+        return {"description": full.pop("description", ""), "anyOf": [*short, full]}
+
+
+def count(machines: int | Sequence[str]) -> int:
+    """Return how many machines a count or a list of host names stands for."""
+    return machines if isinstance(machines, int) else len(machines)
 
 
 class Network(Section):
     """A network under further keys of EnOSlib's Networks."""
 
-    roles: tuple[str, ...] = Field(min_length=1, description="keys in EnOSlib's Networks")
+    roles: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="keys in EnOSlib's Networks"
+    )
 
 
 class Build(Section):
     """How the composition is built."""
 
-    on: str = Field("local", description='"local", or ssh://[USER@]HOST[:PORT] that has Nix')
-    store: Path | None = Field(
+    on: Annotated[
+        str, Field(pattern=r"^(local|ssh://([\w.][\w.-]*@)?[\w.][\w.-]*(:\d+)?)$")
+    ] = Field("local", description='"local", or ssh://[USER@]HOST[:PORT] that has Nix')
+    store: UserPath | None = Field(
         None, description="root of an alternative Nix store (files in STORE/nix/store)"
     )
-    system: str = Field("x86_64-linux", description="Nix system to build for")
-    setup: str | None = Field(None, description="variant of setup.toml")
+    system: Word = Field("x86_64-linux", description="Nix system to build for")
+    setup: Word | None = Field(None, description="variant of setup.toml")
     setup_params: dict[str, Scalar] = Field(
         default_factory=dict, description="parameters that override those of setup.toml"
     )
-    nix_flags: tuple[str, ...] = Field((), description="further words for nix build")
-    locked: bool = Field(
+    nix_flags: tuple[str, ...] = Field((), description="further words for nix build, a list")
+    locked: Flag = Field(
         False, description="refuse successors of pinned Debian packages that have gone"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mend_yaml(cls, given: object) -> object:
+        """Take `true` for the key `on`: YAML 1.1, hence PyYAML, reads a bare `on` as that."""
+        if isinstance(given, Mapping):
+            return {"on" if key is True else key: value for key, value in given.items()}
+        return given
 
 
 class Ssh(Section):
     """How the machines are reached, and what they trust."""
 
-    user: str = Field("root", description="remote user")
-    key: Path | None = Field(
+    user: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")] = Field(
+        "root", description="remote user"
+    )
+    key: UserPath | None = Field(
         None, description="private key, or its .pub with the private half in an agent"
     )
     trust: Literal["pin", "nxc"] = Field(
@@ -86,18 +166,18 @@ class Ssh(Section):
 class Deadlines(Section):
     """Seconds until a phase is given up."""
 
-    build: Annotated[float, Field(gt=0)] = Field(7200, description="s, fetch and build")
-    acquire: Annotated[float, Field(gt=0)] = Field(600, description="s, getting machines")
-    boot: Annotated[float, Field(gt=0)] = Field(
+    build: Seconds = Field(7200, description="s, fetch and build")
+    acquire: Seconds = Field(600, description="s, getting machines")
+    boot: Seconds = Field(
         600, description="s, from the start of the machines until each answers under its role"
     )
-    destroy: Annotated[float, Field(gt=0)] = Field(60, description="s, ending everything")
+    destroy: Seconds = Field(60, description="s, ending everything")
 
 
 class Retries(Section):
     """How often a failed step is tried again."""
 
-    boot: Annotated[int, Field(ge=0)] = Field(
+    boot: Annotated[int, Field(strict=True, ge=0)] = Field(
         1, description="fresh starts of a machine that did not come up"
     )
 
@@ -105,42 +185,59 @@ class Retries(Section):
 class Vm(Section):
     """Local virtual machines (flavours vm and vm-ramdisk)."""
 
-    memory: Annotated[int, Field(ge=64)] = Field(512, description="MiB for each machine")
-    cores: Annotated[int, Field(ge=1)] = Field(1, description="virtual cores of each machine")
+    memory: Mebibytes = Field(512, description="MiB for each machine")
+    cores: Count = Field(1, description="virtual cores of each machine")
     accel: Literal["auto", "kvm", "tcg"] = Field(
         "auto", description="auto: KVM where a trial boot works, else TCG"
     )
     network: IPv4Network = Field(
-        IPv4Network("192.168.1.0/24"), description="the network shared by the machines, a /24"
+        IPv4Network("192.168.1.0/24"),
+        description="the network shared by the machines, a /24 such as 192.168.1.0/24",
     )
-    ssh_port: Annotated[int, Field(ge=1024, le=65535)] | None = Field(
+    ssh_port: Annotated[int, Field(strict=True, ge=1024, le=65535)] | None = Field(
         None, description="first loopback port for ssh; free ones when absent"
     )
+
+    @field_validator("network")
+    @classmethod
+    def _is_a_24(cls, network: IPv4Network) -> IPv4Network:
+        # NXC numbers machines by the last byte of their address
+        if network.prefixlen != 24:
+            raise refusal(Mistake("", f"{show(network)} is not a /24"))
+        return network
 
 
 class Settings(Section):
     """The whole configuration of one deployment."""
 
-    composition: str = Field(
+    composition: Annotated[str, Field(pattern=r"^[^-\s].*$")] = Field(
         EMBEDDED,
         description='flake (path or reference), compose-info file already built, or "embedded"',
     )
-    composition_name: str = Field(
+    composition_name: Word = Field(
         "composition", description="its name in the flake; several may share one image"
     )
-    all_in_one: bool = Field(
+    all_in_one: Flag = Field(
         False, description='build the image of all compositions ("::FLAVOUR")'
     )
-    flavour: str = Field("vm-ramdisk", description="where and how it runs")
-    roles: dict[str, Role] = Field(min_length=1, description="role -> machines")
-    job_name: str = Field("enoslib-nxc", description="name under which it is found again")
+    flavour: Word = Field("vm-ramdisk", description="where and how it runs")
+    roles: dict[Name, Role] = Field(
+        min_length=1,
+        description="role -> count, host names, or a full description; one role at least",
+    )
+    job_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = Field(
+        "enoslib-nxc",
+        description="name under which it is found again; it names a directory: "
+        "letters, digits, . _ and -, at most 64, a letter or digit first",
+    )
     networks: tuple[Network, ...] = Field((), description="further names of the network")
     parameters: dict[str, Scalar] = Field(
         default_factory=dict, description="passed to the machines in deployment.json"
     )
-    kernel_params: str = Field("", description="appended to the kernel's command line")
-    min: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="machines that must come up over all roles; all when absent"
+    kernel_params: KernelParams = Field("", description="appended to the kernel's command line")
+    min: Count | None = Field(
+        None,
+        description="machines that must come up over all roles; all when absent",
     )
     progress: Literal["auto", "rich", "plain", "silent"] = Field(
         "auto", description="auto: bars on a terminal, timed lines elsewhere"
@@ -150,3 +247,31 @@ class Settings(Section):
     deadlines: Deadlines = Field(default_factory=Deadlines)
     retries: Retries = Field(default_factory=Retries)
     vm: Vm = Field(default_factory=Vm)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Settings:
+        """Check what concerns several roles, as far as the composition is not needed."""
+        known = {name: role.machines for name, role in self.roles.items() if role.machines}
+        if mistakes := naming_mistakes(known):
+            raise refusal(*mistakes)
+        total = sum(count(machines) for machines in known.values())
+        if len(known) == len(self.roles) and (self.min or 0) > total:
+            raise refusal(
+                Mistake("min", f"{self.min} is more than all roles have together ({total})")
+            )
+        return self
+
+
+def naming_mistakes(machines: Mapping[str, int | tuple[str, ...]]) -> list[Mistake]:
+    """Find roles whose generated names cannot be host names, and names given twice.
+
+    Args:
+        machines: role -> count or host names.
+    """
+    hosts = {role: host_names(role, given) for role, given in machines.items()}
+    mistakes = [
+        Mistake(f"roles.{role}", fault, f"name its hosts: roles.{role}.hosts")
+        for role, names in hosts.items()
+        if isinstance(machines[role], int) and (fault := host_name_fault(names[-1]))
+    ]
+    return mistakes + repeated_hosts(hosts)
