@@ -103,11 +103,15 @@ class Home:
     def save(self, deployment: Deployment) -> None:
         """Write the record: whole or not at all, readable by its owner only."""
         handle, name = tempfile.mkstemp(dir=self.path, prefix=".deployment-")
-        with os.fdopen(handle, "w") as file:
-            file.write(deployment.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self.record)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(deployment.model_dump_json(indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self.record)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     def remove(self) -> None:
         """Delete the directory with all that is in it."""

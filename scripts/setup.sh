@@ -1,0 +1,53 @@
+# Sourced by scripts/demo and scripts/test: what both need, installed once.
+# Debian packages when root, otherwise the one line to run with sudo; a virtual environment.
+
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=${NXC_VENV:-$project/.venv}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# command:package, for what the package and its embedded composition call
+needs=(
+    nix:nix-bin qemu-system-x86_64:qemu-system-x86 vde_switch:vde2 ssh:openssh-client
+    mksquashfs:squashfs-tools cpio:cpio jq:jq zstd:zstd xz:xz-utils python3:python3
+)
+test_needs=(/usr/sbin/sshd:openssh-server setpriv:util-linux tmux:tmux git:git)
+
+missing_packages() {
+    local need program
+    for need in "$@"; do
+        program=${need%%:*}
+        PATH=$PATH:/usr/sbin:/sbin command -v "$program" > /dev/null || echo "${need##*:}"
+    done
+    python3 -c 'import venv, ensurepip' 2> /dev/null || echo python3-venv
+}
+
+install_packages() {
+    local packages
+    packages=$(missing_packages "$@" | sort -u | tr '\n' ' ')
+    [ -n "${packages// /}" ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        say "These Debian packages are missing. Run this line, then try again:"
+        say "    sudo apt-get install --no-install-recommends $packages"
+        exit 1
+    fi
+    say "installing: $packages"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086  # a list of names
+    apt-get install -y -qq --no-install-recommends $packages > /dev/null
+}
+
+# make_venv EXTRAS: (re)install the package when its metadata changed
+make_venv() {
+    local stamp wanted
+    stamp=$venv/.nxc-stamp
+    wanted=$(cat "$project/setup.cfg" "$project/pyproject.toml" | sha256sum)
+    wanted="$1 $project $(python3 --version) ${wanted%% *}"
+    if [ ! -x "$venv/bin/python" ] || [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ]; then
+        say "making the virtual environment $venv"
+        python3 -m venv --clear "$venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$project$1"
+        printf '%s' "$wanted" > "$stamp"
+    fi
+}

@@ -1,0 +1,76 @@
+import os
+import stat
+
+import pytest
+
+from enoslib_nxc import state
+from enoslib_nxc.errors import StateError
+from tests.unit import factory
+
+
+@pytest.fixture(autouse=True)
+def _root(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def test_record_comes_back_as_it_was():
+    made = factory.deployment("server", "agent1")
+    with state.claim("test") as home:
+        home.save(made)
+    assert state.find("test").load() == made
+
+
+def test_nothing_is_left_of_a_claim_without_a_record():
+    with state.claim("test") as home:
+        assert home.path.is_dir()
+    assert state.find("test") is None
+
+
+def test_only_the_owner_can_read():
+    with state.claim("test") as home:
+        home.save(factory.deployment("server"))
+        assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
+        assert stat.S_IMODE(home.record.stat().st_mode) == 0o600
+
+
+def test_two_claims_of_one_name():
+    with state.claim("test"), pytest.raises(StateError) as caught, state.claim("test"):
+        pass
+    assert str(caught.value) == (
+        f"deployment test is in use by process {os.getpid()}\n"
+        "-> wait for it to end, or give this configuration another job_name"
+    )
+
+
+def test_a_failed_save_leaves_the_old_record(monkeypatch):
+    made = factory.deployment("server")
+    with state.claim("test") as home:
+        home.save(made)
+        monkeypatch.setattr(
+            os, "fsync", lambda _fd: (_ for _ in ()).throw(OSError("disk full"))
+        )
+        with pytest.raises(OSError, match="disk full"):
+            home.save(factory.deployment("agent1"))
+        assert home.load() == made
+        assert sorted(p.name for p in home.path.iterdir()) == ["deployment.json", "owner"]
+
+
+def test_damaged_record_names_its_file():
+    with state.claim("test") as home:
+        home.record.write_text('{"version": 1')
+        with pytest.raises(StateError) as caught:
+            home.load()
+    assert caught.value.brief == (
+        "the record of deployment test is damaged or of another version of enoslib-nxc: "
+        f"{home.record}"
+    )
+
+
+def test_record_of_another_format():
+    with state.claim("test") as home:
+        home.save(factory.deployment("server").model_copy(update={"version": 99}))
+        with pytest.raises(StateError) as caught:
+            home.load()
+    assert caught.value.brief == (
+        "the record of deployment test has format 99, this version of enoslib-nxc reads 1"
+    )
