@@ -43,7 +43,7 @@ def deploy(
     previous = _previous(settings, home)
     with step(report, Phase.CHECK, "check this machine"):
         platform.check(settings)
-        user_keys = keys.public_keys(settings.ssh.key)
+        user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
     built = sources.obtain(settings, previous.artifacts if previous else None, report)
     with step(report, Phase.PLAN, "plan"):
         plan = make_plan(
@@ -137,7 +137,7 @@ def _acquire(
         machines=machines,
         network=network,
         ssh_user=settings.ssh.user,
-        ssh_key=settings.ssh.key or home.key,
+        ssh_key=settings.ssh.key.expanduser() if settings.ssh.key else home.key,
         created=previous.created if previous else time.time(),
     )
     if deployment != previous:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 from dataclasses import dataclass
@@ -164,6 +165,15 @@ def make_key(path: Path, comment: str) -> str:
             timeout=30,
         )
     return public.read_text().strip()
+
+
+def agent_keys() -> list[str] | None:
+    """Return the public keys that the user's agent holds; None where no agent runs."""
+    if "SSH_AUTH_SOCK" not in os.environ:
+        return None
+    answer = shell.run(["ssh-add", "-L"], timeout=10, check=False)
+    # 1: the agent holds none; 2: it cannot be reached (ssh-add(1))
+    return answer.stdout.splitlines() if answer.returncode < 2 else None
 
 
 def greets(access: Access, timeout: float) -> bool:

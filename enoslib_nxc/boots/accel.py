@@ -80,7 +80,7 @@ def _trial(qemu: str, kernel: Path) -> bool:
                 [
                     *[qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
                     *["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256"],
-                    *["-kernel", kernel, "-append", append, "-serial", f"file:{console}"],
+                    *["-kernel", str(kernel), "-append", append, "-serial", f"file:{console}"],
                 ],
                 timeout=TRIAL_SECONDS,
             )
