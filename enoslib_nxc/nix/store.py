@@ -38,6 +38,7 @@ PROBE = r"""
 PATH="$PATH:$HOME/.nix-profile/bin:/nix/var/nix/profiles/default/bin"
 nix=$(command -v nix) || exit 0
 echo "nix=$nix"
+echo "version=$("$nix" --version)"
 echo "uid=$(id -u)"
 echo "home=$HOME"
 echo "data=${XDG_DATA_HOME:-$HOME/.local/share}"
@@ -63,6 +64,7 @@ class Facts:
 
     Args:
         nix: path of the nix program.
+        version: its version.
         uid: numeric user id.
         home: home directory.
         data: XDG data directory.
@@ -76,6 +78,7 @@ class Facts:
     """
 
     nix: str
+    version: str = ""
     uid: int = 0
     home: str = "/root"
     data: str = "/root/.local/share"
@@ -97,6 +100,7 @@ class NixStore:
         options: words that every Nix program needs for it.
         env: variables that every Nix program needs for it.
         bin_dir: directory of the Nix programs; "" looks them up in PATH.
+        version: version of Nix.
         site: the machine that has it.
     """
 
@@ -104,6 +108,7 @@ class NixStore:
     options: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     bin_dir: str = ""
+    version: str = ""
     site: Site = HERE
 
     def argv(self, program: str, *args: str) -> list[str]:
@@ -182,6 +187,7 @@ def parse_probe(text: str) -> Facts | None:
     urls = config.get("substituters", {}).get("value", ())
     return Facts(
         nix=said["nix"],
+        version=said.get("version", "").rpartition(" ")[2],
         uid=int(said["uid"]),
         home=said["home"],
         data=said["data"],
@@ -213,7 +219,13 @@ def decide(build: Build, facts: Facts, *, site: Site = HERE) -> NixStore:
     bin_dir = str(PurePosixPath(facts.nix).parent)
     root = _alternative(build, facts, site)
     if root is None:
-        return NixStore(options=_usual_options(facts), bin_dir=bin_dir, site=site)
+        options = _no_group(facts)
+        return NixStore(
+            options=(*options, *_sandbox(facts)) if options else (),
+            bin_dir=bin_dir,
+            version=facts.version,
+            site=site,
+        )
     if facts.uid != 0 and not facts.userns:
         raise BuildError(
             f"no Nix store can be used{site.where}: there is no daemon, and user namespaces, "
@@ -223,10 +235,11 @@ def decide(build: Build, facts: Facts, *, site: Site = HERE) -> NixStore:
         )
     return NixStore(
         map=StoreMap(root=root),
-        options=("--option", "store", str(root), *_sandbox(facts)),
+        options=("--option", "store", str(root), *_no_group(facts), *_sandbox(facts)),
         # Nix's caches hold answers about one store only (facts: mixed ones end in errors)
         env={"XDG_CACHE_HOME": str(root / "cache")},
         bin_dir=bin_dir,
+        version=facts.version,
         site=site,
     )
 
@@ -244,13 +257,13 @@ def _alternative(build: Build, facts: Facts, site: Site) -> Path | None:
     return None if usable else Path(facts.data, "enoslib-nxc", "store")
 
 
-def _usual_options(facts: Facts) -> tuple[str, ...]:
-    """Return what root needs without build users; all others have what they need."""
+def _no_group(facts: Facts) -> tuple[str, ...]:
+    """Return what lets root build where there are no build users."""
     # as root, Nix itself sets this group on top of the default, which is none
     group = facts.settings.get("build-users-group", "nixbld")
     if facts.uid != 0 or facts.nixbld or group != "nixbld":
         return ()
-    return ("--option", "build-users-group", "", *_sandbox(facts))
+    return ("--option", "build-users-group", "")
 
 
 def _sandbox(facts: Facts) -> tuple[str, ...]:

@@ -1,0 +1,241 @@
+"""Builds a composition with Nix and tells how far it is."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from enoslib_nxc import compose_info
+from enoslib_nxc.config import Settings
+from enoslib_nxc.errors import BuildError, CommandError
+from enoslib_nxc.events import Phase, Reporter, Step, step
+from enoslib_nxc.model import Artifacts, Provenance, StoreMap
+from enoslib_nxc.nix import failures, provenance, remote, setup_toml, source
+from enoslib_nxc.nix.events import BuildLog
+from enoslib_nxc.nix.fingerprint import fingerprint
+from enoslib_nxc.nix.site import Wrap
+from enoslib_nxc.nix.source import Source
+from enoslib_nxc.nix.store import NixStore, choose
+from enoslib_nxc.nix.target import Target
+
+INTERVAL = 0.1
+"""Seconds between reports of progress: Nix tells of each 16 KiB of a download."""
+
+
+def build(
+    settings: Settings,
+    *,
+    flake: str,
+    report: Reporter,
+    timeout: float,
+    wrap: Wrap | None = None,
+) -> Artifacts:
+    """Build a composition, here or on `build.on`.
+
+    Args:
+        settings: the configuration.
+        flake: a directory, a flake reference, or a compose-info file already built.
+        report: where progress goes.
+        timeout: seconds for all of it.
+        wrap: turns an argv into one that runs on the machine of `build.on`.
+
+    Raises:
+        ConfigError: there is no such flake, variant or parameter.
+        ToolMissingError: there is no Nix.
+        BuildError: the build failed, or did not end in time.
+        ArtifactError: what was built is no compose info.
+    """
+    place = source.locate(flake)
+    mark = fingerprint(settings, flake)
+    with step(report, Phase.BUILD, "build the composition") as running:
+        if place.file is not None:
+            running.noop(f"{place.file} is already built")
+            artifacts = _prebuilt(settings, place.file)
+            origin = provenance.collect(artifacts, flake=flake)
+        else:
+            artifacts, origin = _built(settings, place, flake, running, timeout, wrap)
+    return artifacts.model_copy(update={"fingerprint": mark, "provenance": origin})
+
+
+def _prebuilt(settings: Settings, file: Path) -> Artifacts:
+    """Read a compose info that was built before; no Nix is needed."""
+    real = file.resolve()
+    inside = [up.parent.parent for up in real.parents if up.parts[-2:] == ("nix", "store")]
+    root = settings.build.store or (inside[-1] if inside else Path("/"))
+    return _read(settings, file, StoreMap(root=root.expanduser().absolute()))
+
+
+def _read(settings: Settings, file: Path, store: StoreMap) -> Artifacts:
+    return compose_info.read(
+        file, flavour=settings.flavour, composition=settings.composition_name, store=store
+    )
+
+
+def _built(
+    settings: Settings,
+    place: Source,
+    given: str,
+    running: Step,
+    timeout: float,
+    wrap: Wrap | None,
+) -> tuple[Artifacts, Provenance]:
+    deadline = time.monotonic() + timeout
+
+    def left() -> float:
+        return max(0.1, deadline - time.monotonic())
+
+    setup = setup_toml.resolve(settings.build, place.directory)
+    store = choose(settings.build, site=remote.site(settings.build, wrap))
+    name = "" if settings.all_in_one else settings.composition_name
+    with TemporaryDirectory(prefix="enoslib-nxc-") as scratch:
+        target = Target(
+            ref=_ref(place, setup, store, Path(scratch), left),
+            system=settings.build.system,
+            name=f"{name}::{settings.flavour}",
+            given=given,
+            git_directory=place.directory if place.git else None,
+        )
+        flags = (*setup.nix_flags, *settings.build.nix_flags)
+        path = run_nix(store, target, flags, running, left)
+    if store.site.wrap:
+        file, files = remote.fetch(store, path, left)
+    else:
+        file, files = store.map.real(path), store.map
+    artifacts = _read(settings, file, files)
+    return artifacts, provenance.collect(
+        artifacts, flake=given, directory=place.directory, store=store
+    )
+
+
+def _ref(
+    place: Source,
+    setup: setup_toml.Setup,
+    store: NixStore,
+    scratch: Path,
+    left: Callable[[], float],
+) -> str:
+    """Return the flake reference for Nix; copy the source when it cannot be used in place."""
+    if place.directory is None or place.root is None:
+        return place.ref
+    if not store.site.wrap and not setup.overlay:
+        return place.ref
+    packed = scratch / "source.tar"
+    source.pack(place, packed, setup.overlay or {})
+    if store.site.wrap:
+        copy = remote.push(store.site, packed, left)
+    else:
+        copy = str(scratch / "source")
+        with tarfile.open(packed) as archive:
+            archive.extractall(copy, filter="tar")
+    inside = place.directory.relative_to(place.root)
+    return f"path:{copy}" + (f"?dir={inside}" if inside.parts else "")
+
+
+def run_nix(
+    store: NixStore,
+    target: Target,
+    flags: tuple[str, ...],
+    running: Step,
+    left: Callable[[], float],
+) -> str:
+    """Run `nix build` to its end and return the store path that it gave.
+
+    Args:
+        store: where to build.
+        target: what to build.
+        flags: further words for `nix build`.
+        running: the step that progress belongs to.
+        left: seconds until the deadline.
+
+    Raises:
+        BuildError: it failed, or did not end in time.
+    """
+    progress = Progress(running)
+    words = ("--json", "--no-link", "--log-format", "internal-json", *flags)
+    seconds = left()
+    try:
+        result = store.run(
+            "nix",
+            "build",
+            target.installable,
+            *words,
+            timeout=seconds,
+            check=False,
+            on_stderr=progress,
+        )
+    except CommandError as error:
+        raise BuildError(
+            f"building {target.name} did not end within {seconds:.0f} s",
+            details="being built: " + (", ".join(progress.log.running) or "nothing"),
+            resolution="give it more time with deadlines.build; what is built already is kept",
+        ) from error
+    if result.returncode != 0:
+        raise failures.explain(progress.log, store, target, left())
+    progress.finish()
+    if not progress.log.expected and not progress.log.downloaded:
+        running.noop("already built")
+    return _output(result.stdout)
+
+
+def _output(text: str) -> str:
+    """Read what `nix build --json` prints (the same from 2.8 to 2.34)."""
+    try:
+        return str(json.loads(text)[0]["outputs"]["out"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise BuildError(
+            "nix build gave no output path",
+            details=text,
+            resolution="check build.nix_flags: --dry-run and the like cannot be used here",
+        ) from error
+
+
+class Progress:
+    """Turns Nix's log into progress of a step.
+
+    Args:
+        running: the step.
+    """
+
+    def __init__(self, running: Step) -> None:
+        self.log = BuildLog()
+        self._running = running
+        self._said: tuple[object, ...] = ()
+        self._said_bytes = 0
+        self._at = 0.0
+
+    def __call__(self, line: str) -> None:
+        """Take one line of Nix's standard error."""
+        self.log.feed(line)
+        state = (self.log.done, self.log.expected, self.log.running)
+        if state != self._said:
+            self._said = state
+            self._say_built()
+        if self.log.downloaded != self._said_bytes and time.monotonic() - self._at > INTERVAL:
+            self._say_downloaded()
+
+    def finish(self) -> None:
+        """Say that all is done: Nix's own counts may stop short of the end."""
+        total = self.log.expected
+        if total and (self.log.done, total, ()) != self._said:
+            self._running.progress("built", done=total, total=total, unit="derivations")
+        if self.log.downloaded:
+            self._say_downloaded()
+
+    def _say_built(self) -> None:
+        if self.log.expected:
+            self._running.progress(
+                ", ".join(self.log.running),
+                done=min(self.log.done, self.log.expected),
+                total=self.log.expected,
+                unit="derivations",
+            )
+
+    def _say_downloaded(self) -> None:
+        self._at, self._said_bytes = time.monotonic(), self.log.downloaded
+        self._running.progress(
+            "downloading", done=self.log.downloaded, total=self.log.to_download, unit="bytes"
+        )

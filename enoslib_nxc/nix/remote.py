@@ -1,0 +1,187 @@
+"""Builds on another machine: the flake's source goes there, what is needed comes back.
+
+Over ssh, as argv that the caller wraps; nothing but sh, tar and Nix is needed there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from enoslib_nxc import shell
+from enoslib_nxc.config import Build
+from enoslib_nxc.errors import ArtifactError, ConfigError
+from enoslib_nxc.model import StoreMap
+from enoslib_nxc.nix.site import HERE, Site, Wrap
+from enoslib_nxc.nix.store import NixStore
+
+LOCAL = "local"
+KEPT_SOURCES = 10
+"""Flake sources that stay on the other machine, the latest ones."""
+
+# Prints the directory of a source by its content; with it there already, says so too.
+FIND = r"""
+dir="${XDG_CACHE_HOME:-$HOME/.cache}/enoslib-nxc/flakes/$1"
+echo "$dir"
+[ -d "$dir" ] && touch "$dir" && echo present
+exit 0
+"""
+
+# Unpacks aside and renames, so that a cut connection leaves no half of a source.
+PUSH = rf"""
+set -e
+umask 077
+cache="${{XDG_CACHE_HOME:-$HOME/.cache}}/enoslib-nxc/flakes"
+mkdir -p "$cache"
+part=$(mktemp -d "$cache/.part.XXXXXX")
+tar -x --no-same-owner -C "$part" -f -
+mv -T "$part" "$cache/$1" 2>/dev/null || rm -rf "$part"
+cd "$cache" && ls -1t | tail -n +{KEPT_SOURCES + 1} | while read -r old; do rm -rf "$old"; done
+"""
+
+# Store paths may be links to others; what arrives is the file itself. Some names are dummies.
+FETCH = r"""
+cd "$1" && shift
+for path; do [ -f "$path" ] && printf '%s\n' "$path"; done | tar -c -h -f - -T -
+"""
+
+
+@dataclass(frozen=True)
+class Address:
+    """What `build.on` names; None is for ssh's own configuration to say."""
+
+    host: str
+    user: str | None
+    port: int | None
+
+
+def address(on: str) -> Address:
+    """Read `build.on`.
+
+    Raises:
+        ConfigError: it is not ssh://[USER@]HOST[:PORT].
+    """
+    parts = urlsplit(on)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme != "ssh" or not parts.hostname or port == -1 or parts.path.strip("/"):
+        raise ConfigError(
+            f'build.on {on!r} is neither "local" nor ssh://[USER@]HOST[:PORT]',
+            resolution="for example build.on: ssh://me@builder.example.org",
+        )
+    return Address(parts.hostname, parts.username, port)
+
+
+def site(build: Build, wrap: Wrap | None) -> Site:
+    """Return the machine that builds.
+
+    Args:
+        build: the configuration's section.
+        wrap: turns an argv into one that runs on `build.on`; not needed for "local".
+
+    Raises:
+        ConfigError: `build.on` is no address.
+    """
+    if build.on == LOCAL:
+        return HERE
+    if wrap is None:
+        raise ValueError("build.on needs a way to run commands there")
+    return Site(name=address(build.on).host, wrap=wrap)
+
+
+def push(there: Site, packed: Path, left: Callable[[], float]) -> str:
+    """Copy a packed source to the other machine, unless it has it.
+
+    Args:
+        there: the machine.
+        packed: the tar.
+        left: seconds until the deadline.
+
+    Returns:
+        The directory that holds it there.
+    """
+    with packed.open("rb") as content:
+        digest = hashlib.sha256(content.read()).hexdigest()
+    found = there.run(_sh(FIND, digest), timeout=left()).stdout.splitlines()
+    if "present" not in found[1:]:
+        shell.stream(there.argv(_sh(PUSH, digest)), timeout=left(), stdin_from=packed)
+    return found[0]
+
+
+def fetch(
+    store: NixStore, compose_info: str, left: Callable[[], float]
+) -> tuple[Path, StoreMap]:
+    """Bring what a deployment needs into a cache here that is laid out as a store.
+
+    Args:
+        store: the store that built it.
+        compose_info: store path of the compose info.
+        left: seconds until the deadline.
+
+    Returns:
+        The compose info's file here, and where the store paths are here.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    here = StoreMap(root=Path(cache, "enoslib-nxc", "remote", store.site.name))
+    _bring(store, here, [compose_info], left)
+    file = here.real(compose_info)
+    _bring(store, here, sorted(set(needed(file.read_text(), compose_info))), left)
+    return file, here
+
+
+def needed(text: str, source: str) -> Iterator[str]:
+    """Yield the store paths that a deployment reads on this machine. Pure.
+
+    Args:
+        text: a compose info.
+        source: its path, for messages.
+
+    Raises:
+        ArtifactError: it is not JSON.
+    """
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise ArtifactError(f"{source} is not JSON: {error}") from error
+    if not isinstance(tree, dict):
+        return
+    shared, compositions = tree.get("all"), tree.get("compositions_info")
+    wanted: list[object] = [tree.get("compositions_info_path"), tree.get("image")]
+    if isinstance(shared, dict):
+        wanted += [shared.get(key) for key in ("kernel", "initrd", "qemu_script", "image")]
+    if isinstance(compositions, dict):
+        wanted += [entry.get("test_script") for entry in compositions.values()]
+    yield from (str(path) for path in wanted if str(path).startswith("/nix/store/"))
+
+
+def _bring(
+    store: NixStore, here: StoreMap, paths: list[str], left: Callable[[], float]
+) -> None:
+    """Copy the files that are not here yet; what a store path holds never changes."""
+    missing = [path.lstrip("/") for path in paths if not here.real(path).exists()]
+    if not missing:
+        return
+    here.root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".part-", dir=here.root) as part:
+        packed = Path(part, "files.tar")
+        command = _sh(FETCH, str(store.map.root), *missing)
+        shell.stream(store.site.argv(command), timeout=left(), stdout_to=packed)
+        with tarfile.open(packed) as archive:
+            archive.extractall(part, filter="data")
+        for path in missing:
+            if (taken := Path(part, path)).is_file():
+                (here.root / path).parent.mkdir(parents=True, exist_ok=True)
+                taken.replace(here.root / path)
+
+
+def _sh(script: str, *arguments: str) -> list[str]:
+    return ["sh", "-c", script, "sh", *arguments]
