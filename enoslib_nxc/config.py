@@ -263,15 +263,17 @@ class Settings(Section):
 
 
 def naming_mistakes(machines: Mapping[str, int | tuple[str, ...]]) -> list[Mistake]:
-    """Find roles whose generated names cannot be host names, and names given twice.
+    """Find names that cannot be host names, and names given twice.
 
     Args:
         machines: role -> count or host names.
     """
     hosts = {role: host_names(role, given) for role, given in machines.items()}
-    mistakes = [
-        Mistake(f"roles.{role}", fault, f"name its hosts: roles.{role}.hosts")
-        for role, names in hosts.items()
-        if isinstance(machines[role], int) and (fault := host_name_fault(names[-1]))
-    ]
+    mistakes = []
+    for role, names in hosts.items():
+        # generated names differ in their number alone; the last is the longest
+        for name in names if isinstance(machines[role], tuple) else names[-1:]:
+            if fault := host_name_fault(name):
+                hint = f"name its hosts: roles.{role}.hosts"
+                mistakes.append(Mistake(f"roles.{role}", fault, hint))
     return mistakes + repeated_hosts(hosts)

@@ -65,7 +65,7 @@ def _named(file: Path, held: tuple[str, ...] | None) -> tuple[str, ...]:
         raise _refusal(file, "not an ssh key")
     if text.startswith(_ARMOUR):
         line, locked = _parse_private(file, text)
-        lines = (line,)
+        lines: tuple[str, ...] = (line,)
     else:  # PEM and PKCS#8 hide the public half; ssh-keygen left it beside
         beside = file.with_name(f"{file.name}.pub")
         hint = f"ssh-keygen -y -f {file} > {beside}"
@@ -157,7 +157,7 @@ def _refusal(file: Path, reason: str, resolution: str = "") -> ConfigError:
 
 def _distinct(lines: Iterable[str]) -> tuple[str, ...]:
     """Drop keys that come again, comments aside."""
-    by_body = {}
+    by_body: dict[tuple[str, ...], str] = {}
     for line in lines:
         by_body.setdefault(tuple(line.split()[:2]), line.strip())
     return tuple(by_body.values())
