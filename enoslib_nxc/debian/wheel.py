@@ -1,0 +1,52 @@
+"""NXC's own package, from PyPI: the source of the stage-1 text."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from enoslib_nxc import shell
+from enoslib_nxc.debian.apt import sha256
+from enoslib_nxc.debian.lock import Source
+from enoslib_nxc.errors import BuildError
+
+WHEEL = "nixos-compose"
+
+
+def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
+    """Download a wheel into the cache with pip.
+
+    Args:
+        requirement: `nixos-compose`, or with an exact version.
+        cache: directory that receives the file.
+        timeout: seconds.
+
+    Returns:
+        What came, or None when there is no such version.
+
+    Raises:
+        BuildError: pip could not be run at all.
+    """
+    with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as directory:
+        words = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        result = shell.run(
+            [sys.executable, *words, "--dest", directory, requirement],
+            timeout=timeout,
+            check=False,
+        )
+        files = list(Path(directory).glob("*.whl"))
+        if result.returncode != 0 or not files:
+            if "No module named pip" in result.stderr:
+                raise BuildError(
+                    f"pip is not installed for {sys.executable}; it is needed to fetch {WHEEL}",
+                    resolution="apt-get install python3-pip, or python3 -m ensurepip",
+                )
+            return None
+        file = files[0]
+        # PEP 427: NAME-VERSION-PYTHON-ABI-PLATFORM.whl
+        version = file.name.split("-")[1]
+        source = Source(name=WHEEL, version=version, sha256=sha256(file), filename=file.name)
+        shutil.move(file, cache / file.name)
+        return source

@@ -1,0 +1,99 @@
+"""Working copies of flakes, beside the cache: one directory for each content.
+
+A copy holds the user's files, the Nix library (unless the user keeps a copy of it), and
+the lock that is in force. Equal content gives the same directory with the same times, so
+that Nix's evaluation cache hits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from enoslib_nxc import shell
+from enoslib_nxc.debian.lock import LOCK_NAME
+
+LIBRARY_NAME = "nxc"
+"""The Nix library beside a flake: `import ./nxc`."""
+
+_MTIME = 1
+"""Seconds since the epoch, of every file: what Nix gives to store files."""
+
+
+def materialise(flake_dir: Path, *, library: Path, lock: str, parent: Path) -> Path:
+    """Return a copy of a flake with the library and the lock that is in force.
+
+    Args:
+        flake_dir: the flake.
+        library: directory whose `nxc` the copy gets where the flake has none.
+        lock: text of the lock in force.
+        parent: directory of the copies.
+    """
+    files = {name: (flake_dir / name).read_bytes() for name in _listed(flake_dir)}
+    if not any(name.parts[0] == LIBRARY_NAME for name in files):
+        source = library / LIBRARY_NAME
+        files |= {LIBRARY_NAME / name: (source / name).read_bytes() for name in _walk(source)}
+    files[Path(LOCK_NAME)] = lock.encode()
+    target = parent / _digest(files)
+    if not target.exists():
+        _write(files, target)
+    return target
+
+
+def _listed(flake_dir: Path) -> list[Path]:
+    """Return a flake's files: those that git would know of, or all that are not hidden."""
+    if (flake_dir / ".git").exists():
+        words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listing = shell.run(["git", "-C", flake_dir, *words], timeout=60).stdout
+        names = [Path(name) for name in listing.split("\0") if name]
+        return sorted(name for name in names if (flake_dir / name).is_file())
+    return _walk(flake_dir)
+
+
+def _walk(top: Path) -> list[Path]:
+    found = []
+    for directory, below, names in os.walk(top):
+        below[:] = [name for name in below if not name.startswith((".", "__"))]
+        here = Path(directory)
+        visible = (here / name for name in names if not name.startswith("."))
+        found += [file.relative_to(top) for file in visible if file.is_file()]
+    return sorted(found)
+
+
+def _digest(files: dict[Path, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:32]
+
+
+def _write(files: dict[Path, bytes], target: Path) -> None:
+    """Write a directory at once: readers see all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix="new-", dir=target.parent))
+    try:
+        for name, content in files.items():
+            file = staging / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            os.utime(file, (_MTIME, _MTIME))
+        staging.chmod(0o755)
+        try:
+            staging.rename(target)
+        except OSError:  # another process was first, with the same content
+            if not target.exists():
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a file's content: readers see the old text or the new one."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

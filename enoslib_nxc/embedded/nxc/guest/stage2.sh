@@ -1,0 +1,50 @@
+#!@base@/usr/bin/busybox sh
+# Stage 2 of one role: makes / from the base, the role's packages and its etc, does what
+# NXC's boot commands do, and becomes systemd. busybox's own applets: nothing is forked that
+# need not be.
+export PATH=@base@/usr/bin HOME=/root
+b=@base@/usr/bin/busybox
+exec 0< /dev/console > /dev/console 2>&1
+echo "<<< NXC stage 2 >>>"
+
+mkdir -p /usr /tmp /root/.ssh /home /mnt /srv /opt /media /nix/var /.over/usr /.over/usr-work /.over/etc-work
+mkdir -p /var/lib /var/log /var/cache /var/tmp /var/spool/cron/crontabs
+chmod 1777 /tmp /var/tmp
+chmod 700 /root /root/.ssh
+ln -s usr/bin /bin; ln -s usr/sbin /sbin; ln -s usr/lib /lib; ln -s usr/lib64 /lib64
+ln -s /run /var/run; ln -s /run/lock /var/lock
+$b mount -t overlay overlay /usr \
+  -o lowerdir=@packages@/usr:@base@/usr,upperdir=/.over/usr,workdir=/.over/usr-work
+# what stage 1 wrote to /etc stays on top
+mv /etc /.over/etc
+mkdir /etc
+$b mount -t overlay overlay /etc \
+  -o lowerdir=@out@/etc/:@packages@/etc:@base@/etc,upperdir=/.over/etc,workdir=/.over/etc-work
+ln -s @out@/etc /etc/static
+[ -d @packages@/var ] && cp -rL @packages@/var/. /var/
+mkdir -p /dev/pts /dev/shm /run/sshd /run/lock
+$b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+$b mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+ln -s @out@ /run/current-system
+ln -s @out@ /run/booted-system
+chmod 640 /etc/shadow /etc/gshadow
+[ -e /etc/nxc-modes ] && while read -r mode file; do chmod "$mode" "/etc/$file"; done < /etc/nxc-modes
+: > /etc/NIXOS
+tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
+
+role= host=
+[ -f /etc/nxc/role ] && read -r role < /etc/nxc/role
+[ -f /etc/nxc/hostname ] && read -r host < /etc/nxc/hostname
+[ -z "$host" ] && read -r host < /etc/hostname
+[ -z "$host" ] && host=$role
+[ -n "$host" ] && $b hostname "$host" && echo "$host" > /etc/hostname
+if [ -f /etc/nxc/deployment-hosts ]; then
+  cat /etc/static/hosts /etc/nxc/deployment-hosts > /run/hosts
+  cat /run/hosts > /etc/hosts
+fi
+chmod 600 /root/.ssh/authorized_keys
+[ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -C "$host" -f /etc/ssh/ssh_host_ed25519_key
+for module in @modules@; do modprobe "$module"; done
+[ -n "@sysctl@" ] && $b sysctl -q -p /etc/sysctl.d/60-nxc.conf
+@postBoot@
+exec /lib/systemd/systemd

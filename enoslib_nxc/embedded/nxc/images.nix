@@ -1,0 +1,114 @@
+# From roles to an image: the parts of the ramdisk, and the compose info that describes it.
+{ lib, derive, debian, system }:
+let
+  inherit (builtins) attrNames toJSON unsafeDiscardStringContext;
+
+  closureInfo = derive.closureInfo debian.toolsPath;
+
+  layer = { name, infos, except ? [ ], top ? "" }: derive.run "${name}.cpio" {
+    inherit infos except top;
+    PATH = debian.toolsPath;
+    squashfs = name;
+    compression = "-comp lz4";
+  } (builtins.readFile ./build/layer.sh);
+
+  baseInfo = closureInfo "base-closure-info" [ debian.base ];
+  baseLayer = layer { name = "base.squashfs"; infos = [ baseInfo ]; };
+
+  # NXC's stage 1 compares the name of the booted kernel with that of the role's.
+  kernelImage = derive.run "image" { inherit (debian) kernel; } ''
+    mkdir "$out"
+    cp "$kernel/bzImage" "$out/kernel"
+    echo "$kernel/bzImage" > "$out/kernel_store_path"
+  '';
+
+  qemuScript = derive.run "qemu_script" {
+    script_ = ./guest/qemu_script.sh;
+    inherit kernelImage;
+  } ''
+    sed "s|@kernel@|$kernelImage/kernel|" "$script_" > "$out"
+    chmod 755 "$out"
+  '';
+
+  composition = generation: name: value:
+    let
+      roles = attrNames value.roles;
+      toplevels = builtins.mapAttrs (_: role: role.toplevel) value.roles;
+      infos = builtins.mapAttrs (role: toplevel: closureInfo "closure-info" [ toplevel ])
+        toplevels;
+      info = role: {
+        init = "${toplevels.${role}}/init";
+        toplevel = "${toplevels.${role}}";
+        closure_info = "${infos.${role}}";
+      };
+    in {
+      infos = lib.attrValues infos;
+      storeInfo = allStoreInfo name roles infos;
+      described = {
+        roles = lib.genAttrs roles (role:
+          if generation == "0.6" then info role else "${toplevels.${role}}");
+        all_store_info = "${allStoreInfo name roles infos}";
+        test_script = "${derive.writeText "test-script" (value.testScript or "")}";
+      } // lib.optionalAttrs (value ? rolesDistribution) {
+        roles_distribution = value.rolesDistribution;
+      };
+    };
+
+  # merged-store-paths, and a registration for each role, by the names that NXC gives them.
+  allStoreInfo = name: roles: infos: derive.run "all-store-info" {
+    inherit roles;
+    composition = name;
+    infos = map (role: infos.${role}) roles;
+  } ''
+    mkdir "$out"
+    for info in $infos; do cat "$info/store-paths"; done | sort -u > "$out/merged-store-paths"
+    read -ra roles_ <<< "$roles"
+    i=0
+    for info in $infos; do
+      file=nix-path-registration-$composition-''${roles_[$i]}
+      cp "$info/registration" "$out/$file"
+      registrations="''${registrations-} $file"
+      i=$((i + 1))
+    done
+    echo "$registrations" > "$out/all-registration"
+  '';
+in {
+  composeInfo = { flavour, compositions, generation }:
+    let
+      built = builtins.mapAttrs (composition generation) compositions;
+      described = builtins.mapAttrs (_: one: one.described) built;
+      infoFile = derive.writeText "compositions-info.json" (toJSON described);
+      storeLayer = layer {
+        name = "nix-store.squashfs";
+        infos = lib.concatMap (one: one.infos) (lib.attrValues built);
+        except = [ baseInfo ];
+        top = derive.run "store-files" {
+          inherit infoFile;
+          storeInfos = map (one: one.storeInfo) (lib.attrValues built);
+        } ''
+          mkdir "$out"
+          cp "$infoFile" "$out/compositions-info.json"
+          ln -s compositions-info.json "$out/$(basename "$infoFile")"
+          for info in $storeInfos; do cp "$info"/nix-path-registration-* "$out/"; done
+        '';
+      };
+      initrd = derive.run "initrd" {
+        inherit (debian) stage1;
+        layers = [ baseLayer storeLayer ];
+      } ''
+        mkdir "$out"
+        cat "$stage1/initrd" $layers > "$out/initrd"
+      '';
+    in derive.writeText "compose-info.json" (toJSON {
+      flavour = { inherit (flavour) name description image; };
+      inherit system;
+      compositions_info_path = "${infoFile}";
+      compositions_info = described;
+      all = {
+        kernel = "${kernelImage}/kernel";
+        initrd = "${initrd}/initrd";
+        stage1 = "${debian.stage1}/init";
+        qemu_script = "${qemuScript}";
+      };
+    });
+}

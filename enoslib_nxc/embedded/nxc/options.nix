@@ -1,0 +1,85 @@
+# The NixOS options that roles may set; names and meanings are NixOS's.
+#
+# kinds: string, lines (joined), bool, list (joined), attrs (of any), submodules, any,
+# ignored (accepted because it changes nothing here).
+let
+  option = kind: default: { inherit kind default; };
+  ignored = option "ignored" null;
+  optional = option "any" null;
+in {
+  environment = {
+    systemPackages = option "list" [ ];
+    variables = option "attrs" { };
+    sessionVariables = option "attrs" { };
+    etc = {
+      kind = "submodules";
+      options = {
+        enable = option "bool" true;
+        text = optional;
+        source = optional;
+        mode = option "string" "symlink";
+        user = ignored;
+        group = ignored;
+      };
+    };
+  };
+
+  systemd.services = {
+    kind = "submodules";
+    options = {
+      enable = option "bool" true;
+      description = option "string" "";
+      script = option "lines" "";
+      preStart = option "lines" "";
+      postStart = option "lines" "";
+      path = option "list" [ ];
+      environment = option "attrs" { };
+      serviceConfig = option "attrs" { };
+      unitConfig = option "attrs" { };
+      wantedBy = option "list" [ ];
+      requiredBy = option "list" [ ];
+      wants = option "list" [ ];
+      requires = option "list" [ ];
+      bindsTo = option "list" [ ];
+      partOf = option "list" [ ];
+      conflicts = option "list" [ ];
+      after = option "list" [ ];
+      before = option "list" [ ];
+      restartIfChanged = ignored;
+      restartTriggers = ignored;
+      stopIfChanged = ignored;
+    };
+  };
+
+  boot = {
+    kernelModules = option "list" [ ];
+    kernel.sysctl = option "attrs" { };
+    postBootCommands = option "lines" "";
+  };
+
+  networking = {
+    hostName = option "string" "";
+    extraHosts = option "lines" "";
+    firewall = ignored;
+    useDHCP = ignored;
+    networkmanager = ignored;
+  };
+
+  nxc = {
+    postBootCommands = option "lines" "";
+    qemu-script = ignored;
+    root-sshKeys = ignored;
+    wait-online = ignored;
+  };
+
+  services = {
+    openssh = ignored;
+    sshd = ignored;
+    getty = ignored;
+  };
+
+  documentation = ignored;
+  i18n = ignored;
+  system.stateVersion = ignored;
+  time = ignored;
+}
