@@ -91,15 +91,16 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             NxcError: what was wrong, where, and what to do.
         """
         # the working parts are imported late: importing the package must stay quick
-        from enoslib_nxc import deploy, hosts, reporters, state
+        from enoslib_nxc import deploy, hosts, state
+        from enoslib_nxc.reporters import make, tee
 
         settings = self.settings
         self.phases = {}
         with (
             state.claim(settings.job_name) as home,
-            reporters.make(settings.progress, sys.stderr) as shown,
+            make(settings.progress, sys.stderr) as shown,
         ):
-            report = reporters.tee(_chosen(kwargs, shown), self._note_phase)
+            report = tee(_chosen(kwargs, shown), self._note_phase)
             deployment = deploy.deploy(settings, home, report, force=force_deploy)
             return hosts.to_roles(deployment, home), hosts.to_networks(deployment, settings)
 
@@ -119,10 +120,11 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         Raises:
             NxcError: another process is at work on it, or something would not end.
         """
-        from enoslib_nxc import deploy, reporters
+        from enoslib_nxc import deploy
+        from enoslib_nxc.reporters import make
 
         settings = self.settings
-        with reporters.make(settings.progress, sys.stderr) as shown:
+        with make(settings.progress, sys.stderr) as shown:
             report = _chosen(kwargs, shown)
             deploy.destroy(settings.job_name, report, settings.deadlines.destroy)
 

@@ -1,0 +1,30 @@
+"""System tests keep their deployments apart from the user's, and end them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from enoslib_nxc import deploy, state
+from enoslib_nxc.events import silent
+from tests.system import lab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/system" in str(item.path):
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep records in a directory of this session; destroy what a failed test left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        before = set(lab.ours())
+        yield
+        root = state.state_root()
+        for home in list(root.iterdir()) if root.is_dir() else []:
+            deploy.destroy(home.name, silent, 60)
+        assert set(lab.ours()) <= before
