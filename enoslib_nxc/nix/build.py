@@ -132,7 +132,12 @@ def _ref(
         with tarfile.open(packed) as archive:
             archive.extractall(copy, filter="tar")
     inside = place.directory.relative_to(place.root)
-    return f"path:{copy}" + (f"?dir={inside}" if inside.parts else "")
+    if not inside.parts:
+        return f"path:{copy}"
+    # a flake below the top of its repository: `path:` takes no `dir` in Nix 2.8, git does
+    for words in (("init", "-q"), ("add", "-A", "-f", ".")):
+        store.site.run(["git", "-C", copy, *words], timeout=left())
+    return f"git+file://{copy}?dir={inside}"
 
 
 def run_nix(
@@ -170,13 +175,13 @@ def run_nix(
     except CommandError as error:
         raise BuildError(
             f"building {target.name} did not end within {seconds:.0f} s",
-            details="being built: " + (", ".join(progress.log.running) or "nothing"),
+            details=f"being built: {progress.latest or 'nothing'}",
             resolution="give it more time with deadlines.build; what is built already is kept",
         ) from error
     if result.returncode != 0:
         raise failures.explain(progress.log, store, target, left())
     progress.finish()
-    if not progress.log.expected and not progress.log.downloaded:
+    if not progress.log.began and not progress.log.downloaded:
         running.noop("already built")
     return _output(result.stdout)
 
@@ -198,10 +203,15 @@ class Progress:
 
     Args:
         running: the step.
+
+    Attributes:
+        log: all that Nix said.
+        latest: what was being built when anything last was.
     """
 
     def __init__(self, running: Step) -> None:
         self.log = BuildLog()
+        self.latest = ""
         self._running = running
         self._said: tuple[object, ...] = ()
         self._said_bytes = 0
@@ -220,15 +230,18 @@ class Progress:
     def finish(self) -> None:
         """Say that all is done: Nix's own counts may stop short of the end."""
         total = self.log.expected
-        if total and (self.log.done, total, ()) != self._said:
+        if self.log.began and (total, total, ()) != self._said:
             self._running.progress("built", done=total, total=total, unit="derivations")
         if self.log.downloaded:
             self._say_downloaded()
 
     def _say_built(self) -> None:
-        if self.log.expected:
+        # before the first build Nix counts those that turn out to be there already
+        if self.log.began:
+            running = ", ".join(self.log.running)
+            self.latest = running or self.latest
             self._running.progress(
-                ", ".join(self.log.running),
+                running,
                 done=min(self.log.done, self.log.expected),
                 total=self.log.expected,
                 unit="derivations",

@@ -72,11 +72,13 @@ class BuildLog:
         failures: errors, in order.
         warnings: warnings, in order.
         other: lines that are no events.
+        began: a builder was started.
     """
 
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     other: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+    began: bool = False
     _builds: dict[int, _Count] = field(default_factory=dict)
     _building: dict[int, str] = field(default_factory=dict)
     _phases: dict[int, str] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class BuildLog:
         kind = _int(event["type"])
         if kind == Activity.BUILD:
             derivation = str(_fields(event)[0])
+            self.began = True
             self._building[number] = derivation
             self._tails[derivation] = deque(maxlen=TAIL_LINES)
         elif kind == Activity.FILE_TRANSFER:

@@ -17,7 +17,13 @@ TIMEOUT = 60.0
 """Seconds for `nix path-info`, which reads a database."""
 
 
-def collect(artifacts: Artifacts, store: NixStore, *, flake: str, source: Source) -> Provenance:
+def collect(
+    artifacts: Artifacts,
+    *,
+    flake: str,
+    directory: Path | None = None,
+    store: NixStore | None = None,
+) -> Provenance:
     """Gather where artifacts come from; costs one Nix process and reading two files.
 
     Args:

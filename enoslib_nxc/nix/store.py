@@ -48,6 +48,7 @@ socket="${NIX_DAEMON_SOCKET_PATH:-$state/daemon-socket/socket}"
 [ -S "$socket" ] && [ -w "$socket" ] &&
   nix --extra-experimental-features nix-command store ping --store daemon \
     >/dev/null 2>&1 && echo daemon=1
+env | grep -qiE '^(http|https|all)_proxy=.' && echo proxy=1
 getent group nixbld >/dev/null && echo nixbld=1
 [ "$(cat /proc/sys/user/max_user_namespaces 2>/dev/null)" = 0 ] && echo nouserns=1
 [ "$(cat /proc/sys/kernel/unprivileged_userns_clone 2>/dev/null)" = 0 ] && echo nouserns=1
@@ -70,6 +71,7 @@ class Facts:
         data: XDG data directory.
         owner: the user may write to the usual store's state directory.
         daemon: a Nix daemon answers.
+        proxy: the network is reached through a proxy.
         nixbld: the group of build users exists.
         userns: user namespaces are not forbidden.
         tools: directories of host tools that exist.
@@ -84,6 +86,7 @@ class Facts:
     data: str = "/root/.local/share"
     owner: bool = False
     daemon: bool = False
+    proxy: bool = False
     nixbld: bool = False
     userns: bool = True
     tools: tuple[str, ...] = ()
@@ -151,8 +154,10 @@ def choose(build: Build, *, site: Site = HERE) -> NixStore:
     """
     facts = probe(site)
     store = decide(build, facts, site=site)
-    # only here: which names resolve on another machine is not known
-    dead = () if site.wrap else substituters.options(facts.substituters)
+    if facts.proxy:
+        return store  # names are the proxy's affair
+    resolve = substituters.resolves_on(site) if site.wrap else substituters.resolves
+    dead = substituters.options(facts.substituters, resolve=resolve)
     return replace(store, options=(*store.options, *dead))
 
 
@@ -193,6 +198,7 @@ def parse_probe(text: str) -> Facts | None:
         data=said["data"],
         owner="owner" in said,
         daemon="daemon" in said,
+        proxy="proxy" in said,
         nixbld="nixbld" in said,
         userns="nouserns" not in said,
         tools=tuple(value for key, value in pairs if key == "tools"),

@@ -9,16 +9,19 @@ second would take the retries away from a network that is merely bad.
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
+
+from enoslib_nxc.errors import CommandError
+from enoslib_nxc.nix.site import Site
 
 RESOLVE_TIMEOUT = 2.0
 """Seconds for all look-ups; a name without answer by then counts as known."""
 
-PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+NOT_FOUND = 2
+"""Exit status of getent(1) for a name that is not known."""
 
 Resolve = Callable[[str], bool]
 
@@ -32,24 +35,29 @@ def resolves(host: str) -> bool:
     return True
 
 
-def options(
-    urls: Iterable[str],
-    *,
-    resolve: Resolve = resolves,
-    environ: Mapping[str, str] = os.environ,
-) -> tuple[str, ...]:
+def resolves_on(site: Site) -> Resolve:
+    """Return what tells whether a host name has an address on another machine."""
+
+    def resolve(host: str) -> bool:
+        try:
+            asked = site.run(["getent", "ahosts", host], timeout=RESOLVE_TIMEOUT, check=False)
+        except CommandError:
+            return True
+        return asked.returncode != NOT_FOUND
+
+    return resolve
+
+
+def options(urls: Iterable[str], *, resolve: Resolve = resolves) -> tuple[str, ...]:
     """Return the words that leave dead substituters out, () when all can stay.
 
     Args:
         urls: the substituters in force.
         resolve: tells whether a host name has an address.
-        environ: variables; with a proxy among them names are the proxy's affair.
     """
     urls = tuple(urls)
     hosts = {host for url in urls if (host := _host(url))}
-    if not hosts or PROXIES & {name.lower() for name in environ}:
-        return ()
-    dead = _dead(hosts, resolve)
+    dead = _dead(hosts, resolve) if hosts else set()
     if not dead:
         return ()
     alive = [url for url in urls if _host(url) not in dead]

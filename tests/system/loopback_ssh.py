@@ -1,0 +1,80 @@
+"""An ssh server of the test's own on loopback, with keys made for it."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+
+class LoopbackSsh:
+    """Serves ssh for this user, from enter to exit.
+
+    Args:
+        directory: where its keys and configuration go; it is made.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+
+    def __enter__(self) -> LoopbackSsh:
+        self.directory.mkdir(mode=0o700)
+        for name in ("host", "user"):
+            key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.directory / name]
+            subprocess.run(key, check=True)
+        shutil.copy(self.directory / "user.pub", self.directory / "authorized")
+        (self.directory / "config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host\n"
+            f"AuthorizedKeysFile {self.directory}/authorized\nStrictModes no\nUsePAM no\n"
+            f"PidFile none\nPermitRootLogin yes\n"
+        )
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd, started as root, wants it
+        sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
+        assert sshd, "openssh-server is needed"
+        self._server = subprocess.Popen(
+            [sshd, "-D", "-E", self.directory / "log", "-f", self.directory / "config"]
+        )
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError((self.directory / "log").read_text())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.terminate()
+        self._server.wait(10)
+
+    def wrap(self, argv: Sequence[str]) -> list[str]:
+        """Return the ssh command line that runs an argv through this server."""
+        options = {
+            "IdentityFile": self.directory / "user",
+            "IdentitiesOnly": "yes",
+            "UserKnownHostsFile": self.directory / "known",
+            "StrictHostKeyChecking": "accept-new",
+            "LogLevel": "ERROR",
+            "BatchMode": "yes",
+        }
+        words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        place = ["-p", str(self.port), "-l", getpass.getuser(), "127.0.0.1"]
+        return ["ssh", "-F", "none", *words, *place, shlex.join(argv)]
