@@ -42,7 +42,15 @@ cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt
 
 cp "$sshdConfig" etc/ssh/sshd_config
 cp "$systemConf" etc/systemd/system.conf
-for unit in "$units"/*; do cp "$unit" etc/systemd/system/; done
+cp "$units"/* etc/systemd/system/
+cd etc/systemd/system
+mkdir multi-user.target.wants sockets.target.wants
+ln -s /usr/lib/systemd/system/multi-user.target default.target
+ln -s ../sshd.service ../nxc-ready.service /usr/lib/systemd/system/cron.service \
+  multi-user.target.wants/
+ln -s /usr/lib/systemd/system/systemd-journald{,-dev-log}.socket sockets.target.wants/
+ln -s sshd.service ssh.service
+cd "$out"
 
 ln -s "$modules/lib/modules" usr/lib/modules
 
