@@ -17,6 +17,7 @@ from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.machine_conf import (
     MachineConfiguration,
     NetworkConfiguration,
+    machine_mistakes,
     machine_of,
     machines_of,
     mappings,
@@ -135,11 +136,19 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
         Raises:
             ConfigError: with everything that is wrong with these machines.
         """
-        return self.add_machine_conf(machine_of(kwargs, path="add_machine"))
+        if mistakes := machine_mistakes(kwargs, path="add_machine"):
+            raise config_error(mistakes)
+        return self.add_machine_conf(machine_of(kwargs))
 
     def add_machine_conf(self, machine: MachineConfiguration) -> NixOSComposeConf:
         """Add machines of one role; see `add_machine`."""
-        _refuse_faulty(machine)
+        from enoslib_nxc.config_errors import role_mistakes
+
+        if not machine.roles:
+            raise config_error([Mistake("add_machine_conf", "roles is empty")])
+        path = f"roles.{machine.roles[0]}"
+        if mistakes := role_mistakes(machine.description(), path=path):
+            raise config_error(mistakes)
         role_table([*self.machines, machine])  # raises where it cannot be merged
         self.machines.append(machine)
         return self
@@ -232,25 +241,20 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
         return self.finalize() if check else self
 
     def _assign(self, given: Mapping[str, Any]) -> None:
-        for key, value in given.items():
-            if key == "roles":
-                self.machines = machines_of(value or {})
-            elif key == "networks":
-                described = mappings(value or [], path="networks")
-                self.networks = [network_of(each, path=path) for path, each in described]
-            else:
-                setattr(self, key, value)
-
-
-def _refuse_faulty(machine: MachineConfiguration) -> None:
-    from enoslib_nxc.config_errors import role_mistakes
-
-    if mistakes := role_mistakes(machine.description(), path=f"roles.{machine.roles[0]}"):
-        raise config_error(mistakes)
+        options = dict(given)
+        if "networks" in options:
+            described = mappings(options.pop("networks") or [], path="networks")
+            self.networks = [network_of(each, path=path) for path, each in described]
+        if "roles" in options:
+            self.machines = machines_of(options.pop("roles") or {})
+        for key, value in options.items():
+            setattr(self, key, value)
 
 
 def _read_resources(given: Mapping[str, object]) -> dict[str, object]:
     """Turn EnOSlib's `resources` into `roles` and `networks`."""
+    from enoslib_nxc.config_errors import role_mistakes
+
     resources = given["resources"]
     if not isinstance(resources, Mapping):
         raise ConfigError(f"resources: {show(resources)} is not a mapping")
@@ -262,9 +266,15 @@ def _read_resources(given: Mapping[str, object]) -> dict[str, object]:
     ]
     if mistakes:
         raise config_error(mistakes)
-    conf = NixOSComposeConf()
-    for path, each in mappings(resources.get("machines") or [], path="resources.machines"):
-        conf.add_machine_conf(machine_of(each, path=path))
-    for path, each in mappings(resources.get("networks") or [], path="resources.networks"):
-        conf.add_network_conf(network_of(each, path=path))
-    return {"networks": None, **conf.to_dict()}
+    machines = mappings(resources.get("machines") or [], path="resources.machines")
+    networks = mappings(resources.get("networks") or [], path="resources.networks")
+    for path, each in machines:
+        mistakes += machine_mistakes(each, path=path) or role_mistakes(
+            machine_of(each).description(), path=path
+        )
+    if mistakes:
+        raise config_error(mistakes)
+    return {
+        "roles": role_table(machine_of(each) for _, each in machines),
+        "networks": [network_of(each, path=path).to_dict() for path, each in networks] or None,
+    }

@@ -47,7 +47,7 @@ class Role(Section):
     else one. A count alone stands for `nodes`, a list alone for `hosts`.
     """
 
-    nodes: Nodes | None = Field(None, description="number of machines")
+    nodes: Nodes | None = Field(None, description="number of machines, 1 to 10000")
     hosts: Annotated[tuple[HostName, ...], Field(min_length=1)] | None = Field(
         None, description="host names, instead of nodes"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network
 from pathlib import PurePath
+from typing import Any
 
 from enoslib_nxc.mistakes import Mistake, config_error, nearest, show
 
@@ -50,12 +51,15 @@ class MachineConfiguration:
         given = {
             "nodes": self.nodes,
             "hosts": self.hosts,
-            "tags": self.roles[1:],
+            "tags": self.roles[1:] or None,
             "min": self.min,
             "memory": self.memory,
             "cores": self.cores,
         }
-        return {key: plain(value) for key, value in given.items() if value not in (None, [])}
+        return {key: plain(value) for key, value in given.items() if value is not None}
+
+
+_MACHINE_FIELDS = tuple(each.name for each in fields(MachineConfiguration)[1:])
 
 
 @dataclass
@@ -73,37 +77,54 @@ class NetworkConfiguration:
         return {"roles": plain(self.roles)}
 
 
-def machine_of(given: Mapping[str, object], *, path: str) -> MachineConfiguration:
-    """Read one machine description of the EnOSlib kind.
+def machine_mistakes(given: Mapping[str, object], *, path: str) -> list[Mistake]:
+    """Find what is wrong with the form of a machine description; see `machine_of`.
+
+    Args:
+        given: the description.
+        path: where it stands: "add_machine", "resources.machines[0]".
+    """
+    known = ("role", "roles", "tags", *_MACHINE_FIELDS)
+    mistakes = unknown_keys(given, known, path=path)
+    if "role" in given and "roles" in given:
+        mistakes.append(Mistake(path, "give role or roles, not both"))
+    role = given.get("role", given.get("roles"))
+    words = [*_words(role), *_words(given.get("tags"))]
+    if not _words(role) or not all(isinstance(word, str) and word for word in words):
+        hint = 'roles=["ROLE"]; the first is the composition\'s, others are tags'
+        mistakes.append(Mistake(path, f"{show(plain(role))} names no role", hint))
+    return mistakes
+
+
+def machine_of(given: Mapping[str, Any]) -> MachineConfiguration:
+    """Read a machine description of the EnOSlib kind, in which no mistake was found.
 
     Args:
         given: `roles` (or `role`), and the other fields of `MachineConfiguration`; `tags`
             are added to the roles.
-        path: where it stands, for messages: "add_machine", "resources.machines[0]".
-
-    Raises:
-        ConfigError: unknown keys, or no role.
     """
-    known = ["role", "roles", "tags", *(f.name for f in fields(MachineConfiguration)[1:])]
-    mistakes = unknown_keys(given, known, path=path)
-    if "role" in given and "roles" in given:
-        mistakes.append(Mistake(path, "give role or roles, not both"))
     words = [*_words(given.get("role", given.get("roles"))), *_words(given.get("tags"))]
-    if not words or not all(isinstance(word, str) and word for word in words):
-        shown = show(plain(given.get("role", given.get("roles"))))
-        hint = 'roles=["ROLE"]; the first is the composition\'s, others are tags'
-        mistakes.append(Mistake(path, f"{shown} names no role", hint))
-    if mistakes:
-        raise config_error(mistakes)
-    rest = {key: given[key] for key in known[3:] if key in given}
-    return MachineConfiguration(roles=list(dict.fromkeys(words)), **rest)  # type: ignore[arg-type]
+    rest = {key: given[key] for key in _MACHINE_FIELDS if key in given}
+    return MachineConfiguration(list(dict.fromkeys(words)), **rest)
 
 
 def network_of(given: Mapping[str, object], *, path: str) -> NetworkConfiguration:
-    """Read one network description; see `machine_of`."""
-    if mistakes := unknown_keys(given, ["roles"], path=path):
+    """Read one network description.
+
+    Args:
+        given: `roles`, keys in EnOSlib's Networks.
+        path: where it stands, for messages.
+
+    Raises:
+        ConfigError: unknown keys, or no roles.
+    """
+    mistakes = unknown_keys(given, ["roles"], path=path)
+    roles = _words(given.get("roles"))
+    if not roles or not all(isinstance(word, str) and word for word in roles):
+        mistakes.append(Mistake(path, f"{show(plain(given.get('roles')))} names no role"))
+    if mistakes:
         raise config_error(mistakes)
-    return NetworkConfiguration(roles=_words(given.get("roles")))
+    return NetworkConfiguration(roles)
 
 
 def role_table(machines: Iterable[MachineConfiguration]) -> dict[str, dict[str, object]]:
@@ -163,9 +184,7 @@ def machines_of(roles: Mapping[str, object]) -> list[MachineConfiguration]:
     machines = []
     for role, given in roles.items():
         if isinstance(given, Mapping):
-            rest = {key: value for key, value in given.items() if key != "tags"}
-            words = [role, *_words(given.get("tags"))]
-            machine = MachineConfiguration(list(dict.fromkeys(words)), **rest)
+            machine = machine_of({**given, "role": role})
         elif isinstance(given, int):
             machine = MachineConfiguration([role], nodes=given)
         else:
@@ -201,15 +220,20 @@ def plain(value: object) -> object:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
-    if isinstance(value, PurePath | IPv4Network):
+    if isinstance(value, PurePath):
+        # `Path("./k3s")` forgets its dot, without which Nix looks k3s up in its registry
+        text = str(value)
+        return text if text.startswith(("/", "./", "../", "~")) else f"./{text}"
+    if isinstance(value, IPv4Network):
         return str(value)
     return value
 
 
-def _words(given: object) -> list[str]:
-    if given is None:
-        return []
-    return [given] if isinstance(given, str) else list(given)  # type: ignore[call-overload]
+def _words(given: object) -> list[Any]:
+    """Return a list of words, of which one may stand alone; [] for anything else."""
+    if isinstance(given, str):
+        return [given]
+    return list(given) if isinstance(given, list | tuple) else []
 
 
 def mappings(given: object, *, path: str) -> list[tuple[str, Mapping[str, object]]]:
