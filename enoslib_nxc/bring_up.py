@@ -85,7 +85,7 @@ class BringUp:
             return self._provision(run, reports)
         with step(run.report, Phase.BOOT, f"boot {_names(pending)}"):
             run, arrived, failed = self._boot(run, wanted, pending, forced)
-        run = _accept_losses(run, self.boot, failed)
+            run = _accept_losses(run, self.boot, failed)
         return self._provision(run, {**reports, **arrived})
 
     def _settled(
