@@ -1,0 +1,113 @@
+"""The command line: what goes with a composition or a deployment from a shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from enoslib_nxc import debian, deploy, nix, state
+from enoslib_nxc.builder import NixOSComposeConf
+from enoslib_nxc.config import Build, Deadlines
+from enoslib_nxc.errors import NxcError
+from enoslib_nxc.reporters import make
+from enoslib_nxc.version import __version__
+
+FAILED = 1
+"""Exit status when something went wrong that the error explains (click uses 2 for usage)."""
+
+Locked = click.argument(
+    "directory", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+
+
+class Group(click.Group):
+    """Shows an `NxcError` as what it is: a message, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; end with status 1 on an error, 130 on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except NxcError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(FAILED)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """EnOSlib provider for NixOS: compositions and running deployments."""
+
+
+@main.command("list")
+def list_deployments() -> None:
+    """List this user's deployments: name, flavour, machines that are up."""
+    root = state.state_root()
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        record = state.Home(path).load()
+        if record is not None:
+            up = [m.host for m in record.machines.values() if m.state == "up"]
+            click.echo(f"{path.name}\t{record.flavour}\t{', '.join(up) or 'none up'}")
+
+
+@main.command()
+@click.argument("job_name", shell_complete=lambda _ctx, _param, text: _job_names(text))
+def destroy(job_name: str) -> None:
+    """End the deployment JOB_NAME, whichever process started it."""
+    if state.find(job_name) is None:
+        raise NxcError(
+            f"there is no deployment {job_name}", resolution="enoslib-nxc list shows them"
+        )
+    with make("auto", sys.stderr) as report:
+        deploy.destroy(job_name, report, Deadlines().destroy)
+
+
+@main.command()
+@Locked
+@click.option("--add", multiple=True, metavar="PACKAGE", help="also lock a Debian package")
+def lock(directory: Path, add: tuple[str, ...]) -> None:
+    """Pin the Debian packages of the composition in DIRECTORY to what apt offers now."""
+    with make("auto", sys.stderr) as report:
+        changed = debian.write_lock(
+            directory,
+            store=nix.choose(Build()),
+            report=report,
+            timeout=Deadlines().build,
+            add=add,
+        )
+    for line in changed or ["no change"]:
+        click.echo(line)
+
+
+@main.command()
+@Locked
+@click.option("--locked", is_flag=True, help="refuse successors of versions that have gone")
+def fetch(directory: Path, locked: bool) -> None:
+    """Fetch the sources of the composition in DIRECTORY, so that it builds offline."""
+    with make("auto", sys.stderr) as report:
+        prepared = debian.prepare(
+            directory,
+            store=nix.choose(Build()),
+            locked=locked,
+            report=report,
+            timeout=Deadlines().build,
+        )
+    for line in prepared.successors:
+        click.echo(line)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration, for editors."""
+    click.echo(json.dumps(NixOSComposeConf.json_schema(), indent=2))
+
+
+def _job_names(text: str) -> list[str]:
+    root = state.state_root()
+    names = [path.name for path in root.iterdir()] if root.is_dir() else []
+    return [name for name in names if name.startswith(text)]
