@@ -8,6 +8,7 @@ from __future__ import annotations
 import pprint
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from enoslib.infra.configuration import BaseConfiguration
@@ -174,15 +175,16 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
             if not key.startswith("_") and key not in {"machines", "networks"}
         }
         given = {key: value for key, value in options.items() if value is not None}
-        given["roles"] = self.roles
+        given["roles"] = dict(self.roles)
         if self.networks:
             given["networks"] = [network.to_dict() for network in self.networks]
         return given
 
     @property
-    def roles(self) -> dict[str, object]:
+    def roles(self) -> Mapping[str, object]:
         """The machines as the configuration's `roles`; setting it replaces them."""
-        return {role: short(text) for role, text in role_table(self.machines).items()}
+        table = role_table(self.machines)
+        return MappingProxyType({role: short(text) for role, text in table.items()})
 
     @roles.setter
     def roles(self, roles: Mapping[str, object]) -> None:
@@ -230,10 +232,12 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
         if given.get("resources") is not None:
             given.update(_read_resources(given))
         given.pop("resources", None)
-        present = {key: value for key, value in given.items() if value is not None}
+        known = known_keys()
+        # a known key without a value, as a YAML file may have it, stands for its default
+        present = {k: v for k, v in given.items() if v is not None or k not in known}
         if check:
             load_settings(present, flavours=FLAVOURS)
-        elif mistakes := unknown_keys(given, known_keys(), path=""):
+        elif mistakes := unknown_keys(given, known, path=""):
             raise config_error(mistakes)
         elif "roles" in present:
             load_settings({"roles": present["roles"]})

@@ -16,7 +16,7 @@ from enoslib_nxc.names import host_name_fault
 MAX_NODES = 10_000
 """Machines of one role: more is a slip of the keyboard, and would make that many names."""
 
-# What NXC's stage 1 reads on the kernel command line (facts: its stage-1-cmds.nix), and `init`,
+# What stage 1 reads (nix/flavours/shared/stage-1-cmds.nix of NXC 0.7.11), and `init`,
 # which the kernel passes on to it. It takes the last one given: ours would be overridden.
 RESERVED = {
     "deploy": "it tells each machine where its deployment is",

@@ -257,6 +257,20 @@ def test_set_replaces_and_takes_back() -> None:
     assert conf.to_dict() == {"roles": {"a": 2}}
 
 
+def test_roles_as_an_attribute() -> None:
+    conf = make()
+    conf.roles = {"a": 2}
+    assert conf.roles == {"a": 2}
+    with pytest.raises(TypeError):
+        conf.roles["b"] = 1  # would be lost
+
+
+@pytest.mark.parametrize("key", ["machines", "settings", "to_dict", "_checked", 1])
+def test_keys_that_would_break_the_builder(key: object) -> None:
+    with pytest.raises(ConfigError, match=r"unknown key|keys should be strings"):
+        NixOSComposeConf.from_dictionary({"roles": {"a": 1}, key: None})
+
+
 def test_a_mistyped_attribute_is_found() -> None:
     conf = make()
     conf.flavor = "docker"
