@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enoslib_nxc import node, parallel, ssh, status
 from enoslib_nxc.boots import Boot, Run
 from enoslib_nxc.errors import BootError, NxcError
-from enoslib_nxc.events import Phase, Status, step
+from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.model import Identity, Machine
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
@@ -102,7 +102,10 @@ class BringUp:
                 raise BootError(f"{host}: {'; '.join(other)}")
             return report
 
-        return parallel.each(known, ask).done
+        outcome = parallel.each(known, ask)
+        for host, error in outcome.failed.items():
+            run.report(Event(Phase.BOOT, Status.PROGRESS, host, f"to be started: {error.brief}"))
+        return outcome.done
 
     def _boot(
         self, run: Run, wanted: Mapping[str, Identity], pending: list[str], forced: set[str]

@@ -16,10 +16,11 @@ rm -f /root/.ssh/id_rsa /root/.ssh/id_rsa.pub
 printf '%s\n' "$PRIVATE_KEY" > /root/.ssh/id_ed25519
 printf '%s\n' "$PUBLIC_KEY" > /root/.ssh/id_ed25519.pub
 
-# an empty root password becomes no password (the consoles of NXC images accept it)
+# an empty root password becomes an impossible one (the consoles of NXC images accept it);
+# not "!", which an sshd without PAM takes for a locked account and refuses keys too
 if command -v usermod > /dev/null; then
-    usermod --lock root 2> /dev/null || :
-elif [ -w /etc/shadow ]; then
-    sed -i 's/^root:[^:]*:/root:!:/' /etc/shadow
+    usermod --password '*' root
+else
+    sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow
 fi
 echo "$DIGEST" > /run/enoslib-nxc/trusted
