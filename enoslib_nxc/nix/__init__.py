@@ -1,7 +1,7 @@
 """Building a composition with Nix: stores, progress, fingerprints, remote builds."""
 
 from enoslib_nxc.nix.build import build
-from enoslib_nxc.nix.fingerprint import fingerprint, reusable
+from enoslib_nxc.nix.reuse import fingerprint, reusable
 from enoslib_nxc.nix.store import NixStore, choose
 
 __all__ = ["NixStore", "build", "choose", "fingerprint", "reusable"]

@@ -16,7 +16,7 @@ from enoslib_nxc.events import Phase, Reporter, Step, step
 from enoslib_nxc.model import Artifacts, Provenance, StoreMap
 from enoslib_nxc.nix import failures, provenance, remote, setup_toml, source
 from enoslib_nxc.nix.events import BuildLog
-from enoslib_nxc.nix.fingerprint import fingerprint
+from enoslib_nxc.nix.reuse import fingerprint
 from enoslib_nxc.nix.site import Wrap
 from enoslib_nxc.nix.source import Source
 from enoslib_nxc.nix.store import NixStore, choose

@@ -51,9 +51,10 @@ def _builder_failed(
 
 
 def _reason(message: str) -> str:
-    """Take "failed with exit code 1" out of the sentence of 2.8, or of that since 2.30."""
+    """Take "exit code 1" out of the sentence of 2.8, or of that since 2.30."""
     words = message.partition("Reason:")[2] or message.rpartition("' ")[2]
-    return words.strip().splitlines()[0].rstrip(".;")
+    line = words.strip().splitlines()[0].rstrip(".;")
+    return line.removeprefix("builder ").removeprefix("failed with ")
 
 
 def _no_attribute(store: NixStore, target: Target, timeout: float) -> BuildError:

@@ -95,7 +95,10 @@ def site(build: Build, wrap: Wrap | None) -> Site:
         return HERE
     if wrap is None:
         raise ValueError("build.on needs a way to run commands there")
-    return Site(name=address(build.on).host, wrap=wrap)
+    there = address(build.on)
+    # with the port: behind two ports of one host are two machines, with caches of their own
+    name = f"{there.host}:{there.port}" if there.port else there.host
+    return Site(name=name, wrap=wrap)
 
 
 def push(there: Site, packed: Path, left: Callable[[], float]) -> str:

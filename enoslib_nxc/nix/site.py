@@ -44,7 +44,12 @@ class Site:
         check: bool = True,
         on_stderr: Callable[[str], None] | None = None,
     ) -> shell.Result:
-        """Run a command there to its end; see `enoslib_nxc.shell.run`."""
+        """Run a command there to its end; see `enoslib_nxc.shell.run`.
+
+        Elsewhere it ends with its time, too: what our end of ssh leaves behind runs on.
+        """
+        if self.wrap is not None:
+            words = ["timeout", "-k", "5", f"{timeout:.0f}", *words]
         return shell.run(
             self.argv(words, env),
             env=None if self.wrap else env,

@@ -273,6 +273,13 @@ def _no_group(facts: Facts) -> tuple[str, ...]:
 
 
 def _sandbox(facts: Facts) -> tuple[str, ...]:
-    if "sandbox-paths" in facts.settings or not facts.tools:
+    # a list until 2.26, an object since; /bin/sh alone is what Nix was compiled with
+    paths = facts.settings.get("sandbox-paths")
+    names = (
+        {str(path).partition("=")[0] for path in paths}
+        if isinstance(paths, list | dict)
+        else set()
+    )
+    if names - {"/bin/sh"} or not facts.tools:
         return ()
     return ("--option", "sandbox-paths", " ".join(facts.tools))

@@ -217,7 +217,7 @@ def test_a_user_without_daemon_builds_in_a_store_of_their_own(area: Path) -> Non
 
 def test_a_failed_build_names_the_derivation_and_shows_its_log(area: Path) -> None:
     error = failure(settings("broken"), write_flake(area / "flake"))
-    assert error.brief == "broken-role failed to build: failed with exit code 3"
+    assert error.brief == "broken-role failed to build: exit code 3"
     lines = error.details.splitlines()
     assert len(lines) == 20
     assert lines[0] == "line 4"
@@ -228,7 +228,7 @@ def test_a_failed_build_names_the_derivation_and_shows_its_log(area: Path) -> No
 
 def test_a_failed_build_that_said_nothing(area: Path) -> None:
     error = failure(settings("mute"), write_flake(area / "flake"))
-    assert error.brief == "mute failed to build: failed with exit code 7"
+    assert error.brief == "mute failed to build: exit code 7"
     assert error.details == ""
 
 
@@ -334,7 +334,9 @@ def test_builds_on_another_machine(area: Path, monkeypatch: pytest.MonkeyPatch) 
             on=f"ssh://127.0.0.1:{server.port}", store=str(area / "far"), setup="dev"
         )
         artifacts, events = build(conf, flake, wrap=server.wrap)
-        assert artifacts.store.root == area / "cache/enoslib-nxc/remote/127.0.0.1"
+        assert (
+            artifacts.store.root == area / f"cache/enoslib-nxc/remote/127.0.0.1:{server.port}"
+        )
         assert artifacts.store.real(artifacts.kernel).read_text() == f"kernel {flake}\n"
         info = json.loads(artifacts.store.real(artifacts.compositions_info_path).read_text())
         assert info == {"server": artifacts.roles["server"].toplevel}
@@ -354,7 +356,7 @@ def test_builds_on_another_machine(area: Path, monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(BuildError) as caught:
             build(broken, flake, wrap=server.wrap)
         assert caught.value.brief == (
-            "broken-role failed to build on 127.0.0.1: failed with exit code 3"
+            f"broken-role failed to build on 127.0.0.1:{server.port}: exit code 3"
         )
         assert caught.value.details.splitlines()[-1] == "no such package"
 

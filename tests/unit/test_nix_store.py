@@ -42,8 +42,18 @@ def test_root_with_build_users_needs_nothing() -> None:
 
 def test_what_the_user_configured_stays() -> None:
     assert decide(Build(), root(settings={"build-users-group": "mine"})).options == ()
-    configured = root(settings={"sandbox-paths": ["/bin/sh"]})
+    configured = root(settings={"sandbox-paths": ["/bin/sh=/x", "/opt"]})
     assert decide(Build(), configured).options == NO_GROUP
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [["/bin/sh=/usr/bin/bash-static"], {"/bin/sh": {"source": "/usr/bin/bash-static"}}],
+    ids=["2.26", "2.34"],
+)
+def test_the_shell_that_nix_was_compiled_with_is_no_configuration(paths: object) -> None:
+    store = decide(Build(), root(settings={"sandbox-paths": paths}))
+    assert store.options == (*NO_GROUP, *SANDBOX)
 
 
 @pytest.mark.parametrize(

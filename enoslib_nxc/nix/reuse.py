@@ -48,6 +48,7 @@ def fingerprint(settings: Settings, flake: str) -> str:
         settings.composition_name,
         str(settings.all_in_one),
         place.ref,
+        str(place.git),
     ):
         digest.update(part.encode() + b"\0")
     if place.file is not None:
