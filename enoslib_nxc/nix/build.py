@@ -228,9 +228,9 @@ class Progress:
             self._say_downloaded()
 
     def finish(self) -> None:
-        """Say that all is done: Nix's own counts may stop short of the end."""
-        total = self.log.expected
-        if self.log.began and (total, total, ()) != self._said:
+        """Say that all is done: Nix's own counts may stop short (2.34 expects one more)."""
+        total = max(self.log.done, self.log.began)
+        if total and (total, total, ()) != self._said:
             self._running.progress("built", done=total, total=total, unit="derivations")
         if self.log.downloaded:
             self._say_downloaded()

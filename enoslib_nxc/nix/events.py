@@ -72,13 +72,13 @@ class BuildLog:
         failures: errors, in order.
         warnings: warnings, in order.
         other: lines that are no events.
-        began: a builder was started.
+        began: builders started.
     """
 
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     other: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-    began: bool = False
+    began: int = 0
     _builds: dict[int, _Count] = field(default_factory=dict)
     _building: dict[int, str] = field(default_factory=dict)
     _phases: dict[int, str] = field(default_factory=dict)
@@ -157,7 +157,7 @@ class BuildLog:
         kind = _int(event["type"])
         if kind == Activity.BUILD:
             derivation = str(_fields(event)[0])
-            self.began = True
+            self.began += 1
             self._building[number] = derivation
             self._tails[derivation] = deque(maxlen=TAIL_LINES)
         elif kind == Activity.FILE_TRANSFER:

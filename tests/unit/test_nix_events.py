@@ -1,4 +1,4 @@
-"""Logs of Nix as recorded (2.8, 2.26), and in the form that 2.30 and later give them."""
+"""Logs of Nix as recorded from 2.8.0, 2.26.3 and 2.34.8."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ DATA = Path(__file__).parents[1] / "data"
 BASE = "/nix/store/ngv0rdrjp1prpcg8bjf7kbf26rc6y39j-base.drv"
 TOP = "/nix/store/9215g3zyzfnillcf405khc332hn1m777-top.drv"
 VERSIONS = ["2.8", "2.26", "2.34"]
+EXPECTED = {"2.8": 3, "2.26": 3, "2.34": 4}  # 2.34 expects one build too many
 
 
 def recorded(file: str) -> BuildLog:
@@ -34,10 +35,11 @@ def test_a_build_is_counted_to_its_end(version: str) -> None:
         log.feed(line)
         counts.add((log.done, log.expected))
         seen |= set(log.running)
-    assert (log.done, log.expected) == (3, 3)
-    assert {(0, 3), (1, 3), (2, 3), (3, 3)} <= counts
+    total = EXPECTED[version]
+    assert (log.done, log.expected) == (3, total)
+    assert {(0, 3), (1, total), (2, total), (3, total)} <= counts
     assert seen == {"base", "second", "compose-info", "compose-info (pack)"}
-    assert log.began
+    assert log.began == 3
     assert log.running == ()
     assert log.failures == []
     assert log.tail(BASE) == ("base-built",)
