@@ -2,6 +2,7 @@
 
 from enoslib_nxc.nix.build import build
 from enoslib_nxc.nix.reuse import fingerprint, reusable
+from enoslib_nxc.nix.setup_toml import kernel_params
 from enoslib_nxc.nix.store import NixStore, choose
 
-__all__ = ["NixStore", "build", "choose", "fingerprint", "reusable"]
+__all__ = ["NixStore", "build", "choose", "fingerprint", "kernel_params", "reusable"]

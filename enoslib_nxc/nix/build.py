@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 from enoslib_nxc import compose_info
 from enoslib_nxc.config import Settings
@@ -121,7 +122,7 @@ def _ref(
     """Return the flake reference for Nix; copy the source when it cannot be used in place."""
     if place.directory is None or place.root is None:
         return place.ref
-    if not store.site.wrap and not setup.overlay:
+    if not (store.site.wrap or setup.overlay or place.odd):
         return place.ref
     packed = scratch / "source.tar"
     source.pack(place, packed, setup.overlay or {})
@@ -137,7 +138,7 @@ def _ref(
     # a flake below the top of its repository: `path:` takes no `dir` in Nix 2.8, git does
     for words in (("init", "-q"), ("add", "-A", "-f", ".")):
         store.site.run(["git", "-C", copy, *words], timeout=left())
-    return f"git+file://{copy}?dir={inside}"
+    return f"git+file://{copy}?dir={quote(str(inside))}"
 
 
 def run_nix(

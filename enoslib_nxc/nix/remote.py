@@ -48,8 +48,10 @@ cd "$cache" && ls -1t | tail -n +{KEPT_SOURCES + 1} | while read -r old; do rm -
 
 # Store paths may be links to others; what arrives is the file itself. Some names are dummies.
 FETCH = r"""
-cd "$1" && shift
-for path; do [ -f "$path" ] && printf '%s\n' "$path"; done | tar -c -h -f - -T -
+set -e
+cd "$1"
+shift
+for path; do if [ -f "$path" ]; then printf '%s\n' "$path"; fi; done | tar -c -h -f - -T -
 """
 
 

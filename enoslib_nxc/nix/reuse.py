@@ -51,14 +51,11 @@ def fingerprint(settings: Settings, flake: str) -> str:
         str(place.git),
     ):
         digest.update(part.encode() + b"\0")
-    if place.file is not None:
-        digest.update(place.file.read_bytes())
-    elif place.root is not None:
-        if not _add_tree(digest, place.root, git=place.git):
-            return ""
-    elif not place.locked:
-        return ""
-    return digest.hexdigest()
+    try:
+        known = _add_source(digest, place)
+    except OSError:
+        return ""  # unreadable, or changing under our eyes
+    return digest.hexdigest() if known else ""
 
 
 def reusable(artifacts: Artifacts, mark: str) -> bool:
@@ -72,6 +69,16 @@ def reusable(artifacts: Artifacts, mark: str) -> bool:
         return False
     needed = [artifacts.store.real(p) for p in (artifacts.kernel, artifacts.initrd) if p]
     return all(path.is_file() for path in (artifacts.compose_info, *needed))
+
+
+def _add_source(digest: hashlib._Hash, place: source.Source) -> bool:
+    """Add what Nix would read to a digest; False when that cannot be known."""
+    if place.file is not None:
+        digest.update(place.file.read_bytes())
+        return True
+    if place.root is not None:
+        return _add_tree(digest, place.root, git=place.git)
+    return place.locked
 
 
 def _add_tree(digest: hashlib._Hash, root: Path, *, git: bool) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from enoslib_nxc.config import Build
 from enoslib_nxc.errors import ConfigError
+from enoslib_nxc.nix import source
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,6 +79,19 @@ def resolve(build: Build, directory: Path | None) -> Setup:
             resolution=f"pass `setup = ./{FILE};` to nxc.lib.compose in flake.nix",
         )
     return select(content, build, path)
+
+
+def kernel_params(build: Build, flake: str) -> str:
+    """Return what setup.toml appends to the kernel's command line; "" for nothing.
+
+    Args:
+        build: the configuration's section.
+        flake: the composition, resolved to a path or flake reference.
+
+    Raises:
+        ConfigError: see `resolve`.
+    """
+    return resolve(build, source.locate(flake).directory).kernel_params
 
 
 def select(content: Table, build: Build, path: Path) -> Setup:

@@ -21,6 +21,8 @@ GIT_TIMEOUT = 60.0
 
 STORE = "/nix/store"
 
+PLAIN = re.compile(r"[A-Za-z0-9/._+=,@:-]+")
+
 # a full commit, a NAR hash, or a commit in the place that github: and the like have for it
 LOCKED = re.compile(r"[?&](rev=[0-9a-f]{40}|narHash=)|^\w+:[^/?]+/[^/?]+/[0-9a-f]{40}(\?|$)")
 
@@ -45,6 +47,11 @@ class Source:
     def locked(self) -> bool:
         """The reference names one content for ever."""
         return self.directory is None and LOCKED.search(self.ref) is not None
+
+    @property
+    def odd(self) -> bool:
+        """Its path has characters that not every version of Nix reads as they are."""
+        return self.directory is not None and not PLAIN.fullmatch(str(self.directory))
 
     @property
     def root(self) -> Path | None:
@@ -89,7 +96,6 @@ def locate(flake: str) -> Source:
             resolution="`nxc init` writes one; or give the directory that has it",
         )
     git = not is_plain and _repository(directory) is not None
-    # what follows path: is a URL without "#", "?" or "%"; elsewhere Nix takes paths as such
     return Source(ref=f"{'path:' if is_plain else ''}{directory}", directory=directory, git=git)
 
 
@@ -139,6 +145,15 @@ def pack(source: Source, target: Path, overlay: Mapping[str, str]) -> None:
     root, directory = source.root, source.directory
     if root is None or directory is None:
         raise ValueError(f"{source.ref} is not a local directory")
+    try:
+        _pack(source, root, directory, target, overlay)
+    except OSError as error:
+        raise BuildError(f"cannot read the flake's source: {error}") from error
+
+
+def _pack(
+    source: Source, root: Path, directory: Path, target: Path, overlay: Mapping[str, str]
+) -> None:
     instead = {os.path.relpath(directory / name, root): text for name, text in overlay.items()}
     names = sorted({*files(source), *instead})
     size = sum((root / name).lstat().st_size for name in names if name not in instead)
@@ -162,6 +177,8 @@ def _add(archive: tarfile.TarFile, root: Path, name: str, text: str | None) -> N
         archive.addfile(member, io.BytesIO(data))
         return
     member = archive.gettarinfo(root / name, name)
+    if member is None:
+        return  # a socket, which the store cannot hold
     # the store keeps nothing of a file but its content and whether it is executable
     member.mtime = member.uid = member.gid = 0
     member.uname = member.gname = ""

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from enoslib_nxc import shell
 from enoslib_nxc.config import Build
-from enoslib_nxc.errors import BuildError, ToolMissingError
+from enoslib_nxc.errors import BuildError, CommandError, ToolMissingError
 from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix import substituters
 from enoslib_nxc.nix.site import HERE, Site
@@ -166,8 +166,17 @@ def probe(site: Site = HERE) -> Facts:
 
     Raises:
         ToolMissingError: there is no Nix.
+        BuildError: the machine does not answer.
     """
-    facts = parse_probe(site.run(["sh", "-c", PROBE], timeout=PROBE_TIMEOUT).stdout)
+    try:
+        said = site.run(["sh", "-c", PROBE], timeout=PROBE_TIMEOUT).stdout
+    except CommandError as error:
+        raise BuildError(
+            f"cannot find out what there is of Nix{site.where or ' here'}: {error.brief}",
+            details=error.details,
+            resolution=f"check that `ssh {site.name} true` works (build.on)" * bool(site.name),
+        ) from error
+    facts = parse_probe(said)
     if facts is None:
         raise ToolMissingError(
             f"nix is not installed{site.where}; it is needed to build the composition",

@@ -372,6 +372,27 @@ def test_another_machine_without_nix(area: Path) -> None:
     )
 
 
+def test_another_machine_that_does_not_answer(area: Path) -> None:
+    server = LoopbackSsh(area)  # never started
+    conf = settings(on=f"ssh://127.0.0.1:{server.port}")
+    with pytest.raises(BuildError) as caught:
+        build(conf, write_flake(area / "flake"), wrap=server.wrap)
+    assert caught.value.brief == (
+        f"cannot find out what there is of Nix on 127.0.0.1:{server.port}: "
+        "ssh failed with exit status 255"
+    )
+    assert "Connection refused" in caught.value.details
+
+
+@pytest.mark.parametrize("name", ["with space", "plus+", "per%20cent", "é"])
+def test_directories_with_odd_names(area: Path, name: str) -> None:
+    artifacts, _ = build(settings(), write_flake(area / name, salt="odd"))
+    assert artifacts.store.real(artifacts.kernel).read_text() == "kernel odd\n"
+    run("git", "init", "-q", area)
+    run("git", "-C", area, "add", ".")
+    assert build(settings(), area / name)[0].kernel == artifacts.kernel
+
+
 def test_sources_can_be_added_to_the_same_store(area: Path) -> None:
     store = nix.choose(settings(store=str(area / "store")).build)
     source = area / "some.deb"

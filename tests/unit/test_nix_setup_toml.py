@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from enoslib_nxc import nix
 from enoslib_nxc.config import Build
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.nix import setup_toml
@@ -79,6 +80,7 @@ def test_a_variant_and_parameters(flake: Path) -> None:
     assert content["params"] == {"n": 1}
     assert setup.nix_flags == ("--option", "cores", "4")
     assert setup.kernel_params == "quiet"
+    assert nix.kernel_params(Build(setup="dev"), str(flake)) == "quiet"
     assert (flake / "setup.toml").read_text() == TEXT
 
 
