@@ -37,6 +37,7 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
         flake=_prepared(settings, flake, report),
         report=report,
         timeout=settings.deadlines.build,
+        given=settings.composition,
     )
     return artifacts.model_copy(update={"fingerprint": fingerprint})
 

@@ -104,7 +104,8 @@ class BringUp:
 
         outcome = parallel.each(known, ask)
         for host, error in outcome.failed.items():
-            run.report(Event(Phase.BOOT, Status.PROGRESS, host, f"to be started: {error.brief}"))
+            reason = f"to be started: {error.brief}"
+            run.report(Event(Phase.BOOT, Status.PROGRESS, host, reason))
         return outcome.done
 
     def _boot(
@@ -150,7 +151,7 @@ class BringUp:
         """Start machines side by side; what is started is on record before it is."""
         if not hosts:
             return run, {}
-        self.boot.check(run, hosts)
+        self.boot.check(run, {host: wanted[host] for host in hosts})
         for host in hosts:
             ssh.forget(run.home.known_hosts, host)
         run = run.having(*(_started(run.machine(host), wanted[host]) for host in hosts))

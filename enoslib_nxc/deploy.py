@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import context, hosts, keys, ssh, state
@@ -43,6 +44,7 @@ def deploy(
     previous = _previous(settings, home)
     with step(report, Phase.CHECK, "check this machine"):
         platform.check(settings)
+        boot.require()
         user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
     built = sources.obtain(settings, previous.artifacts if previous else None, report)
     with step(report, Phase.PLAN, "plan"):
@@ -52,16 +54,18 @@ def deploy(
             built.roles_distribution,
             previous=previous.plan if previous else None,
         )
-    deployment = _acquire(settings, home, report, platform, plan, built, previous)
-    own = _keys(home, user_keys)
-    run = Run(settings, home, deployment, _context(settings, deployment, own), report)
-    if previous:
-        boot.stop(run, [host for host in previous.machines if host not in deployment.machines])
-    cut_off = platform.connect(deployment)
-    bring_up = BringUp(boot, own, _reach)
-    wanted = _identities(settings, deployment)
-    fresh = list(wanted) if force or cut_off else []
-    return bring_up(run, wanted, fresh=fresh).deployment
+    with _withdrawn_unused(home, platform, settings.deadlines.destroy):
+        deployment = _acquire(settings, home, report, platform, plan, built, previous)
+        own = _keys(home, user_keys)
+        run = Run(settings, home, deployment, _context(settings, deployment, own), report)
+        if previous:
+            gone = [host for host in previous.machines if host not in deployment.machines]
+            boot.stop(run, gone)
+        cut_off = platform.connect(deployment)
+        bring_up = BringUp(boot, own, _reach)
+        wanted = _identities(settings, deployment)
+        fresh = list(wanted) if force or cut_off else []
+        return bring_up(run, wanted, fresh=fresh).deployment
 
 
 def destroy(job_name: str, report: Reporter, timeout: float) -> None:
@@ -108,6 +112,19 @@ def _previous(settings: Settings, home: Home) -> Deployment | None:
             resolution="destroy() it first, or give this configuration another job_name",
         )
     return previous
+
+
+@contextmanager
+def _withdrawn_unused(home: Home, platform: Platform, timeout: float) -> Iterator[None]:
+    """Give back all machines when none of them was started before the body failed."""
+    try:
+        yield
+    except BaseException:
+        deployment = home.load()
+        if deployment and all(m.state == "planned" for m in deployment.machines.values()):
+            platform.release(deployment, timeout)
+            home.remove()
+        raise
 
 
 def _acquire(

@@ -15,6 +15,7 @@ from enoslib.infra.provider import Provider
 from enoslib.objects import Networks, Roles
 
 from enoslib_nxc.builder import NixOSComposeConf
+from enoslib_nxc.errors import StateError
 
 if TYPE_CHECKING:
     from enoslib_nxc.config import Settings
@@ -149,6 +150,8 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         """Run `init()`; what a failed one leaves is destroyed, as `with` would not."""
         try:
             return self.init()
+        except StateError:
+            raise  # what is there belongs to another process, flavour or version
         except BaseException:
             self.destroy()
             raise

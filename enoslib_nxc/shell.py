@@ -24,6 +24,8 @@ from enoslib_nxc.errors import CommandError, ToolMissingError
 TAIL_LINES = 20
 """Lines of output that an error shows: what colmena and Nix show by default."""
 
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where system programs are, searched after PATH."""
 
 _children: set[subprocess.Popen[str]] = set()
 """Those under way; `end_children` ends them when a wait for several is interrupted."""
@@ -55,7 +57,7 @@ def tail(text: str, lines: int = TAIL_LINES) -> str:
 
 def which(program: str) -> str | None:
     """Return the path of a program or None; sbin is searched too, as users often lack it."""
-    path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
     return shutil.which(program, path=path)
 
 

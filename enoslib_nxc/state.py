@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -89,8 +90,8 @@ class Home:
                 f"the record of deployment {self.job_name} is damaged or of another version "
                 f"of enoslib-nxc: {self.record}",
                 details=str(error.errors(include_url=False)[:2]),
-                resolution="destroy() it with the version that made it, or remove "
-                f"{self.path} once its processes have ended",
+                resolution="destroy() it with the version that made it, or end its processes"
+                f"{_search(text)} and remove {self.path}",
             ) from error
         if deployment.version != RECORD_VERSION:
             raise StateError(
@@ -116,6 +117,12 @@ class Home:
     def remove(self) -> None:
         """Delete the directory with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _search(text: str) -> str:
+    """Tell how to find the processes of a record that cannot be read otherwise."""
+    token = re.search(r'"token": *"(\w+)"', text)
+    return f" (pgrep -af {token[1]})" if token else ""
 
 
 def find(job_name: str) -> Home | None:

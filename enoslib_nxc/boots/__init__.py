@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from enoslib_nxc.config import Settings
 from enoslib_nxc.context import NodeContext
 from enoslib_nxc.events import Reporter
-from enoslib_nxc.model import Deployment, Machine
+from enoslib_nxc.model import Deployment, Identity, Machine
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
@@ -48,15 +49,22 @@ class Run:
 class Boot(Protocol):
     """Puts the built system on machines, and takes it off."""
 
-    def check(self, run: Run, hosts: list[str]) -> None:
+    def require(self) -> None:
+        """Refuse a machine without the programs, before anything is built.
+
+        Raises:
+            ToolMissingError: what is missing.
+        """
+
+    def check(self, run: Run, wanted: Mapping[str, Identity]) -> None:
         """Refuse what cannot work, before anything starts.
 
         Args:
             run: the run.
-            hosts: those that are going to be started.
+            wanted: what is going to be started: host -> what it should run.
 
         Raises:
-            NxcError: what is missing or too small.
+            NxcError: what is too small or too long.
         """
 
     def start(self, run: Run, host: str) -> None:

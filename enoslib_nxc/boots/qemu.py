@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -99,13 +100,18 @@ class Command:
 class QemuBoot:
     """Starts the built kernel and initrd in QEMU."""
 
-    def check(self, run: Run, hosts: list[str]) -> None:
-        """Refuse missing programs and too little memory, in the guests or on this machine."""
-        shell.require(QEMU, purpose="to start virtual machines", package="qemu-system-x86")
+    def require(self) -> None:
+        """Refuse a machine without QEMU."""
+        _program()
+
+    def check(self, run: Run, wanted: Mapping[str, Identity]) -> None:
+        """Refuse too little memory, in the guests or here, and too long a command line."""
+        for host, identity in wanted.items():
+            _append(run, run.machine(host), identity)
         initrd = run.deployment.artifacts.store.real(run.deployment.artifacts.initrd)
         size = initrd.stat().st_size >> 20
         nodes = {node.host: node for node in run.deployment.plan.nodes}
-        for host in hosts:
+        for host in wanted:
             needed = 2 * size + KERNEL_MIB
             if nodes[host].memory < needed:
                 raise PlatformError(
@@ -114,22 +120,20 @@ class QemuBoot:
                     resolution=f"set vm.memory (or roles.{nodes[host].role}.memory) to "
                     f"{needed} at least",
                 )
-        wanted = sum(nodes[host].memory + OVERHEAD_MIB for host in hosts)
-        freed = sum(_resident(process) for process in _machines(run.deployment, hosts))
+        total = sum(nodes[host].memory + OVERHEAD_MIB for host in wanted)
+        freed = sum(_resident(process) for process in _machines(run.deployment, wanted))
         available = (psutil.virtual_memory().available >> 20) + freed
-        if wanted > available:
+        if total > available:
+            machines = "1 machine needs" if len(wanted) == 1 else f"{len(wanted)} machines need"
             raise PlatformError(
-                f"not enough memory: {len(hosts)} machines need {wanted} MiB, "
-                f"{available} MiB are available",
+                f"not enough memory: {machines} {total} MiB, {available} MiB are available",
                 resolution="lower vm.memory, or start fewer machines",
             )
 
     def start(self, run: Run, host: str) -> None:
         """Start QEMU for one machine; a guest that ran in its place is ended."""
         self.stop(run, [host])
-        qemu = shell.require(
-            QEMU, purpose="to start virtual machines", package="qemu-system-x86"
-        )
+        qemu = _program()
         log = run.home.console(host)
         log.parent.mkdir(mode=0o700, exist_ok=True)
         command = _command(run, host, qemu)
@@ -167,6 +171,10 @@ class QemuBoot:
     def log(self, run: Run, host: str) -> str:
         """Return the last lines of the console."""
         return console.tail(run.home.console(host))
+
+
+def _program() -> str:
+    return shell.require(QEMU, purpose="to start virtual machines", package="qemu-system-x86")
 
 
 def _command(run: Run, host: str, qemu: str) -> Command:
@@ -242,7 +250,7 @@ def _host_of(deployment: Deployment, process: psutil.Process) -> str:
     return next((word[len(prefix) :] for word in words if word.startswith(prefix)), "")
 
 
-def _machines(deployment: Deployment, hosts: list[str]) -> list[psutil.Process]:
+def _machines(deployment: Deployment, hosts: Container[str]) -> list[psutil.Process]:
     found = procs.tagged(_tag(deployment, ""))
     return [process for process in found if _host_of(deployment, process) in hosts]
 

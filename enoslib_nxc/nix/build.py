@@ -33,6 +33,7 @@ def build(
     flake: str,
     report: Reporter,
     timeout: float,
+    given: str = "",
     wrap: Wrap | None = None,
 ) -> Artifacts:
     """Build a composition, here or on `build.on`.
@@ -42,6 +43,7 @@ def build(
         flake: a directory, a flake reference, or a compose-info file already built.
         report: where progress goes.
         timeout: seconds for all of it.
+        given: what the user calls the flake, where it is a copy.
         wrap: turns an argv into one that runs on the machine of `build.on`.
 
     Raises:
@@ -51,14 +53,15 @@ def build(
         ArtifactError: what was built is no compose info.
     """
     place = source.locate(flake)
+    given = given or flake
     mark = fingerprint(settings, flake)
     with step(report, Phase.BUILD, "build the composition") as running:
         if place.file is not None:
             running.noop(f"{place.file} is already built")
             artifacts = _prebuilt(settings, place.file)
-            origin = provenance.collect(artifacts, flake=flake)
+            origin = provenance.collect(artifacts, flake=given)
         else:
-            artifacts, origin = _built(settings, place, flake, running, timeout, wrap)
+            artifacts, origin = _built(settings, place, given, running, timeout, wrap)
     return artifacts.model_copy(update={"fingerprint": mark, "provenance": origin})
 
 

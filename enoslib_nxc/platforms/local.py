@@ -20,6 +20,7 @@ from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.model import Deployment, Machine, Plan
 
 LOOPBACK = "127.0.0.1"
+LAST_PORT = 65535
 
 
 def runtime_dir(token: str) -> Path:
@@ -105,6 +106,12 @@ def _ports(settings: Settings, count: int, used: list[int]) -> Iterator[int]:
     first = settings.vm.ssh_port
     wanted = [port for port in range(first, first + count + len(used)) if port not in used]
     wanted = wanted[:count]
+    if wanted and wanted[-1] > LAST_PORT:
+        raise PlatformError(
+            f"vm.ssh_port: {count} machines need a port each, from {first} on, "
+            f"and the last port is {LAST_PORT}",
+            resolution=f"set vm.ssh_port to {LAST_PORT + 1 - count - len(used)} at most",
+        )
     for port in wanted:
         _require_free(port)
     return iter(wanted)

@@ -36,7 +36,10 @@ class World:
         )
 
     # the Boot protocol
-    def check(self, run, hosts):
+    def require(self):
+        pass
+
+    def check(self, run, wanted):
         pass
 
     def start(self, run, host):
