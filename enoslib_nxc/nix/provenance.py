@@ -68,8 +68,10 @@ def digest(path: Path) -> str:
 
 
 def _lock_hash(directory: Path | None) -> str:
-    lock = directory / "flake.lock" if directory else None
-    return digest(lock) if lock and lock.is_file() else ""
+    """Return the digest of flake.lock and of what else is locked beside it."""
+    locks = sorted(directory.glob("*.lock*")) if directory else []
+    total = hashlib.sha256(b"".join(path.read_bytes() for path in locks if path.is_file()))
+    return total.hexdigest() if locks else ""
 
 
 def _nar_hashes(store: NixStore, paths: list[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ KEPT_SOURCES = 10
 
 # Prints the directory of a source by its content; with it there already, says so too.
 FIND = r"""
-dir="${XDG_CACHE_HOME:-$HOME/.cache}/enoslib-nxc/flakes/$1"
+dir="${XDG_CACHE_HOME:-$HOME/.cache}/enoslib-nxc/sources/$1"
 echo "$dir"
 [ -d "$dir" ] && touch "$dir" && echo present
 exit 0
@@ -38,7 +38,7 @@ exit 0
 PUSH = rf"""
 set -e
 umask 077
-cache="${{XDG_CACHE_HOME:-$HOME/.cache}}/enoslib-nxc/flakes"
+cache="${{XDG_CACHE_HOME:-$HOME/.cache}}/enoslib-nxc/sources"
 mkdir -p "$cache"
 part=$(mktemp -d "$cache/.part.XXXXXX")
 tar -x --no-same-owner -C "$part" -f -

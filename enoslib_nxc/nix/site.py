@@ -46,10 +46,11 @@ class Site:
     ) -> shell.Result:
         """Run a command there to its end; see `enoslib_nxc.shell.run`.
 
-        Elsewhere it ends with its time, too: what our end of ssh leaves behind runs on.
+        Elsewhere it is told its time, too, since it runs on when our end of ssh is killed;
+        a little more of it, so that our own deadline is what strikes first.
         """
         if self.wrap is not None:
-            words = ["timeout", "-k", "5", f"{timeout:.0f}", *words]
+            words = ["timeout", "-k", "5", f"{timeout + 10:.0f}", *words]
         return shell.run(
             self.argv(words, env),
             env=None if self.wrap else env,

@@ -35,7 +35,7 @@ class LoopbackSsh:
         (self.directory / "config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host\n"
             f"AuthorizedKeysFile {self.directory}/authorized\nStrictModes no\nUsePAM no\n"
-            f"PidFile none\nPermitRootLogin yes\n"
+            f"PidFile none\nPermitRootLogin yes\nSetEnv XDG_CACHE_HOME={self.directory}/cache\n"
         )
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd, started as root, wants it
         sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")

@@ -348,6 +348,8 @@ def test_builds_on_another_machine(area: Path, monkeypatch: pytest.MonkeyPatch) 
         far = area / "far" / artifacts.roles["server"].init.lstrip("/")
         assert far.read_text() == "dev 1\n"
 
+        assert len(list((area / "ssh/cache/enoslib-nxc/sources").iterdir())) == 1
+
         again, events = build(conf, flake, wrap=server.wrap)
         assert again == artifacts
         assert events[-1].status is Status.NOOP

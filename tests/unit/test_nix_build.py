@@ -9,6 +9,7 @@ import pytest
 
 from enoslib_nxc.errors import ArtifactError, ConfigError
 from enoslib_nxc.events import Event, Phase, Status, Step
+from enoslib_nxc.model import Artifacts, StoreMap
 from enoslib_nxc.nix import failures, provenance, remote
 from enoslib_nxc.nix.build import Progress
 from enoslib_nxc.nix.events import BuildLog
@@ -171,3 +172,27 @@ def test_versions_and_digest(tmp_path: Path) -> None:
     assert provenance.digest(file) == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def test_provenance_without_nix(tmp_path: Path) -> None:
+    artifacts = Artifacts(
+        flavour="vm-ramdisk",
+        system="x86_64-linux",
+        composition="c",
+        compose_info=tmp_path / "info",
+        roles={},
+        kernel="/k",
+        initrd="/i",
+        store=StoreMap(root=tmp_path),
+    )
+    for name in ("k", "i"):
+        (tmp_path / name).write_text("abc")
+    found = provenance.collect(artifacts, flake="./f", directory=tmp_path)
+    assert found.flake == "./f"
+    assert found.lock_hash == ""
+    assert found.digests["kernel"] == found.digests["initrd"]
+    assert found.nar_hashes == {}
+    (tmp_path / "flake.lock").write_text("{}")
+    (tmp_path / "debian.lock.json").write_text("{}")
+    locked = provenance.collect(artifacts, flake="./f", directory=tmp_path).lock_hash
+    assert len(locked) == 64
