@@ -9,7 +9,7 @@ let
     inherit infos except top;
     PATH = debian.toolsPath;
     squashfs = name;
-    compression = "-comp lz4";
+    compression = "-comp zstd -Xcompression-level 3"; # boots as fast as lz4, a third smaller
   } (builtins.readFile ./build/layer.sh);
 
   baseInfo = closureInfo "base-closure-info" [ debian.base ];

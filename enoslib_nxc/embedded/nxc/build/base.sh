@@ -50,6 +50,12 @@ ln -s ../sshd.service ../nxc-ready.service /usr/lib/systemd/system/cron.service 
   multi-user.target.wants/
 ln -s /usr/lib/systemd/system/systemd-journald{,-dev-log}.socket sockets.target.wants/
 ln -s sshd.service ssh.service
+# what sshd does not need starts once the machine can be reached; the journal's sockets are
+# there from the start, and hold what is written to them
+for unit in cron systemd-journald; do
+  mkdir $unit.service.d
+  printf '%s\n' '[Unit]' 'After=nxc-ready.service' > $unit.service.d/nxc.conf
+done
 cd "$out"
 
 ln -s "$modules/lib/modules" usr/lib/modules

@@ -10,17 +10,17 @@ done
 libraries=$tree/usr/lib/x86_64-linux-gnu
 loader=$libraries/ld-linux-x86-64.so.2
 mkdir -p root/lib/x86_64-linux-gnu
-for program in usr/bin/jq usr/sbin/kexec; do
-  cp "$tree/$program" root/bin/
-  "$loader" --library-path "$libraries" --list "$tree/$program" |
-    sed -n 's/.*=> \([^ ]*\) .*/\1/p' | while read -r library; do
-      case $library in
-        */ld-linux*) ;;
-        *) cp -Lf "$library" root/lib/x86_64-linux-gnu/ ;;
-      esac
-    done
-done
+cp "$tree/usr/sbin/kexec" root/bin/
+"$loader" --library-path "$libraries" --list "$tree/usr/sbin/kexec" |
+  sed -n 's/.*=> \([^ ]*\) .*/\1/p' | while read -r library; do
+    case $library in
+      */ld-linux*) ;;
+      *) cp -L "$library" root/lib/x86_64-linux-gnu/ ;;
+    esac
+  done
 cp -L "$loader" root/lib64/
+# NXC's text starts jq six times; this one starts ten times faster, 2 s of an emulated boot
+cp "$tree/usr/bin/gojq" root/bin/jq
 cp "$tree/usr/lib/klibc/bin/ipconfig" root/bin/
 cp "$tree"/usr/lib/klibc-*.so root/lib/
 
