@@ -99,6 +99,11 @@ class BuildLog:
             self.other.append(plain(line))
 
     @property
+    def evaluated(self) -> bool:
+        """Evaluation is over: Nix went on to building."""
+        return bool(self._builds)
+
+    @property
     def done(self) -> int:
         """Derivations built."""
         return sum(builds.done for builds in self._builds.values())

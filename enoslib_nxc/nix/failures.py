@@ -96,7 +96,8 @@ def _not_evaluated(log: BuildLog, target: Target) -> BuildError:
             "or give the directory of a flake that is on this machine",
         )
     return BuildError(
-        f"cannot evaluate {target.name} of {target.given}: {message}",
+        f"cannot {'build' if log.evaluated else 'evaluate'} {target.name} "
+        f"of {target.given}: {message}",
         details=details,
         resolution=_advice(message, target),
     )

@@ -101,6 +101,15 @@ def test_an_evaluation_error_is_the_last_message() -> None:
     assert error.resolution == "see where it comes from: add --show-trace to build.nix_flags"
 
 
+def test_an_error_that_is_not_of_a_builder() -> None:
+    log = log_of("a 'riscv64-linux' is required to build 'x.drv'")
+    log.feed('@nix {"action":"start","id":1,"level":0,"text":"","type":104}')
+    assert failures.explain(log, NixStore(), TARGET, 1).brief == (
+        "cannot build composition::vm-ramdisk of ./f: "
+        "a 'riscv64-linux' is required to build 'x.drv'"
+    )
+
+
 def test_an_unreachable_reference() -> None:
     message = "unable to download 'https://example.org/x': Could not resolve host name (6)"
     error = failures.explain(log_of(message), NixStore(), TARGET, 1)
