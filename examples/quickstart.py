@@ -22,18 +22,14 @@ SECONDS = 3
 
 def measure(roles: en.Roles, results: Path) -> dict[str, float]:
     """Run iperf3 from each agent to the server; return Mbit/s by agent."""
-    with en.actions(roles=roles["agent"], gather_facts=False) as run:
-        # throttle: the iperf3 server takes one client at a time
-        run.shell(
-            f"iperf3 --json --time {SECONDS} --client server > /root/iperf3.json",
-            task_name="measure",
-            throttle=1,
-        )
-        run.fetch(src="/root/iperf3.json", dest=f"{results}/", task_name="gather")
-    return {
-        host.alias: received_mbits(results / host.alias / "root" / "iperf3.json")
-        for host in roles["agent"]
-    }
+    command = f"iperf3 --json --time {SECONDS} --client server > /root/iperf3.json"
+    mbits = {}
+    for agent in sorted(roles["agent"]):  # in turn: the server takes one client at a time
+        with en.actions(roles=agent, gather_facts=False) as run:
+            run.shell(command, task_name="measure")
+            run.fetch(src="/root/iperf3.json", dest=f"{results}/", task_name="gather")
+        mbits[agent.alias] = received_mbits(results / agent.alias / "root" / "iperf3.json")
+    return mbits
 
 
 def received_mbits(file: Path) -> float:
