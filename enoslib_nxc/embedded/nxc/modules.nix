@@ -93,8 +93,15 @@ let
       in if definitions != [ ] then merge where option definitions
       else option.default or (throw "${where.subject}: The option `${showPath where.path}' is used but not defined.");
 
+  # Forces the check of names, which evaluation leaves undone for options that nobody reads.
+  known = node: value:
+    if isOption node
+    then node.kind != "submodules" || builtins.all (known node.options) (lib.attrValues value)
+    else builtins.seq value (builtins.all (name: known node.${name} value.${name}) (lib.attrNames node));
+
 in { subject, modules, args }:
 let
+  # modules see the configuration unchecked: the check itself reads what they define
   config = evalNode { inherit subject; path = [ ]; } options
     (concatMap (collect (args // { inherit config lib options; })) modules);
-in config
+in assert known options config; config
