@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from enoslib_nxc import compose_info, debian, nix
+from enoslib_nxc import debian, nix, ssh
 from enoslib_nxc.config import EMBEDDED, Settings
+from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.model import Artifacts, StoreMap
+from enoslib_nxc.model import Artifacts
 
 
 def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> Artifacts:
@@ -21,12 +22,7 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
     Raises:
         NxcError: sources cannot be had, the build failed, or its result is not NXC's.
     """
-    source = Path(settings.composition).expanduser()
-    if settings.composition != EMBEDDED and source.is_file():
-        return _read(settings, source, report)
-    flake = (
-        str(debian.EMBEDDED_DIR) if settings.composition == EMBEDDED else settings.composition
-    )
+    flake = _flake(settings)
     fingerprint = nix.fingerprint(settings, flake)
     if previous and nix.reusable(previous, fingerprint):
         with step(report, Phase.BUILD, "build the composition") as reuse:
@@ -38,22 +34,34 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
         report=report,
         timeout=settings.deadlines.build,
         given=settings.composition,
+        wrap=_builder(settings),
     )
     return artifacts.model_copy(update={"fingerprint": fingerprint})
 
 
-def _read(settings: Settings, file: Path, report: Reporter) -> Artifacts:
-    """Read a compose info that is already built; no Nix is needed."""
-    root = settings.build.store
-    with step(report, Phase.BUILD, f"read {file}") as reading:
-        artifacts = compose_info.read(
-            file,
-            flavour=settings.flavour,
-            composition=settings.composition_name,
-            store=StoreMap(root=root) if root else StoreMap(),
-        )
-        reading.noop(f"{file} is already built")
-    return artifacts
+def effective(settings: Settings) -> Settings:
+    """Return the settings with the kernel parameters of the composition's setup.toml added.
+
+    Raises:
+        ConfigError: setup.toml is wrong, or has no such variant.
+    """
+    own = nix.kernel_params(settings.build, _flake(settings))
+    both = " ".join(filter(None, [own, settings.kernel_params]))
+    return settings.model_copy(update={"kernel_params": both})
+
+
+def _flake(settings: Settings) -> str:
+    if settings.composition == EMBEDDED:
+        return str(debian.EMBEDDED_DIR)
+    return settings.composition
+
+
+def _builder(settings: Settings) -> nix.Wrap | None:
+    """Return what runs a command on the machine of `build.on`, None for this one."""
+    if settings.build.on == "local":
+        return None
+    address = nix.address(settings.build.on)
+    return lambda words: ssh.to_builder(address.host, address.user, address.port, words)
 
 
 def _prepared(settings: Settings, flake: str, report: Reporter) -> str:
@@ -61,6 +69,12 @@ def _prepared(settings: Settings, flake: str, report: Reporter) -> str:
     directory = Path(flake.removeprefix("path:")).expanduser()
     if not (directory / debian.LOCK_NAME).is_file():
         return flake
+    if settings.build.on != "local":
+        raise ConfigError(
+            f"build.on: {settings.build.on} cannot build a composition of Debian packages "
+            f"({debian.LOCK_NAME}): their sources are fetched on this machine",
+            resolution='set build.on to "local", or use a composition on nixpkgs',
+        )
     prepared = debian.prepare(
         directory,
         store=nix.choose(settings.build),

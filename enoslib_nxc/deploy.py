@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import context, hosts, keys, ssh, state
@@ -45,6 +46,7 @@ def deploy(
     with step(report, Phase.CHECK, "check this machine"):
         platform.check(settings)
         boot.require()
+        settings = sources.effective(settings)
         user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
     built = sources.obtain(settings, previous.artifacts if previous else None, report)
     with step(report, Phase.PLAN, "plan"):
@@ -204,4 +206,10 @@ def _identities(settings: Settings, deployment: Deployment) -> dict[str, Identit
 
 
 def _reach(run: Run, host: str) -> Access:
-    return hosts.access(run.deployment, run.home, host)
+    """Return how we reach a machine ourselves.
+
+    With the deployment's own key, which every machine trusts from its boot on: so another
+    `ssh.key` needs no boot. Machines left as NXC made them get new keys at a boot only.
+    """
+    access = hosts.access(run.deployment, run.home, host)
+    return replace(access, key=run.home.key) if run.settings.ssh.trust == "pin" else access

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -97,6 +98,25 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
         access.address,
         shlex.join(command),
     ]
+
+
+def to_builder(
+    host: str, user: str | None, port: int | None, words: Sequence[str]
+) -> list[str]:
+    """Return the command line that runs words on the machine that builds.
+
+    That machine is the user's: their ssh configuration, keys and known hosts apply, and a
+    host that they never met is refused rather than asked about.
+
+    Args:
+        host: name or address, or an alias of their configuration.
+        user: remote user, None for what their configuration says.
+        port: TCP port, None likewise.
+        words: the remote command; quoted here.
+    """
+    login = [*(["-l", user] if user else []), *(["-p", str(port)] if port else [])]
+    options = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}"]
+    return ["ssh", *options, *login, "--", host, shlex.join(words)]
 
 
 def script(

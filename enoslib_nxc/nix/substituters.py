@@ -2,9 +2,8 @@
 
 Nix asks each binary cache five times with growing pauses, 4.5 s per build on a machine
 that is offline. A cache whose name does not resolve can serve nothing, so it is left out of
-this one run; every other one stays, and nothing is written down. `connect-timeout` and
-`download-attempts` were tried instead: the first does not cover a failed look-up, the
-second would take the retries away from a network that is merely bad.
+this one run; every other one stays, and nothing is written down. `download-attempts`
+would do the same, but take the retries away from a network that is merely bad.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -59,15 +60,18 @@ def on(made: NixOSCompose, host: str, command: str) -> str:
 
 
 def ours(token: str = "enoslib-nxc") -> list[str]:
-    """Return the command lines of running processes of deployments."""
+    """Return the command lines of running processes of this session's deployments."""
     found = []
     for process in psutil.process_iter():
         try:
             line = process.cmdline()
+            if not line or not Path(line[0]).name.startswith(("qemu-system", "vde_switch")):
+                continue
+            session = process.environ().get("XDG_STATE_HOME")
         except psutil.Error:
             continue
-        if line and Path(line[0]).name.startswith(("qemu-system", "vde_switch")):
-            found += [" ".join(line)] if any(token in word for word in line) else []
+        if session == os.environ["XDG_STATE_HOME"] and any(token in word for word in line):
+            found.append(" ".join(line))
     return found
 
 
