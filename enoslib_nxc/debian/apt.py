@@ -44,7 +44,15 @@ class AptRoot:
     def _stamp(self) -> Path:
         return self.root / "updated"
 
-    def _apt(self, program: str, words: Sequence[str], **more: object) -> shell.Result:
+    def _apt(
+        self,
+        program: str,
+        words: Sequence[str],
+        *,
+        check: bool = True,
+        cwd: Path | None = None,
+        on_stderr: Callable[[str], None] | None = None,
+    ) -> shell.Result:
         shell.require(program, purpose="to fetch Debian packages", package="apt")
         options = {
             "Dir::State": self.root / "state",
@@ -55,10 +63,16 @@ class AptRoot:
             "APT::Architectures": "amd64",
             "APT::Status-Fd": "2",
             "Acquire::Languages": "none",
-            "Debug::NoLocking": "0",
         }
         argv = [program, *(f"-o{key}={value}" for key, value in options.items()), *words]
-        return shell.run(argv, timeout=self._timeout, env={"LC_ALL": "C"}, **more)  # type: ignore[arg-type]
+        return shell.run(
+            argv,
+            timeout=self._timeout,
+            env={"LC_ALL": "C"},
+            check=check,
+            cwd=cwd,
+            on_stderr=on_stderr,
+        )
 
     def update(self) -> None:
         """Fetch the lists; a failing source is no error as long as others give packages.

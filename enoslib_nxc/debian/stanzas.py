@@ -10,8 +10,11 @@ from enoslib_nxc.debian.lock import Package, sanitise
 from enoslib_nxc.errors import BuildError
 
 SCRIPT_ONLY = frozenset(
-    "adduser cdebconf debconf debconf-2.0 dpkg init-system-helpers install-info lsb-base "
-    "perl perl-base runit-helper sensible-utils sysvinit-utils ucf".split()
+    (
+        *("adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers"),
+        *("install-info", "lsb-base", "perl", "perl-base", "runit-helper", "sensible-utils"),
+        *("sysvinit-utils", "ucf"),
+    )
 )
 """Packages that others depend on for their maintainer scripts, which are never run here."""
 
@@ -93,7 +96,9 @@ def closure(wanted: Iterable[str], stanzas: Iterable[Stanza]) -> tuple[Package, 
         BuildError: a name or a dependency is not in the set.
     """
     known = {stanza.name: stanza for stanza in stanzas}
-    provided = {virtual: stanza.name for stanza in known.values() for virtual in stanza.provides}
+    provided = {
+        virtual: stanza.name for stanza in known.values() for virtual in stanza.provides
+    }
     todo, found = sorted(set(wanted)), dict[str, Package]()
     while todo:
         name = todo.pop()

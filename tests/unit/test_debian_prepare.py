@@ -1,0 +1,229 @@
+"""Which sources are fetched, and what happens when a pinned version has gone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, prepare, write_lock
+from enoslib_nxc.debian import store as nix_store
+from enoslib_nxc.debian import wheel as wheel_module
+from enoslib_nxc.debian.lock import Lock, Package, Source, read_lock
+from enoslib_nxc.debian.stanzas import Stanza
+from enoslib_nxc.errors import BuildError
+from enoslib_nxc.events import Event, Phase, Status
+from enoslib_nxc.nix import NixStore
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pin(name: str, version: str, *depends: str) -> Package:
+    return Package(
+        name=name,
+        version=version,
+        sha256=digest(f"{name} {version}"),
+        filename=f"{name}_{version}_amd64.deb",
+        architecture="amd64",
+        depends=depends,
+    )
+
+
+WHEEL = Source(
+    name="nixos-compose", version="1", sha256=digest("nixos-compose 1"), filename="n-1.whl"
+)
+PINNED = Lock(
+    groups={"base": ("bash",), "extra": ("hello",)},
+    packages=(pin("bash", "1", "libc6"), pin("hello", "1"), pin("libc6", "1")),
+    wheel=WHEEL,
+)
+
+
+class Archive:
+    """Stands for apt, pip and the Nix store; keeps account of what was asked."""
+
+    def __init__(self) -> None:
+        self.versions = {"bash": "1", "hello": "1", "libc6": "1"}
+        self.depends = {"bash": ("libc6",)}
+        self.wheels = {"nixos-compose==1": "1", "nixos-compose": "1"}
+        self.store: set[str] = set()
+        self.calls: list[str] = []
+
+    # AptRoot
+    def __call__(self, root: Path, *, timeout: float) -> Archive:
+        return self
+
+    def has_lists(self) -> bool:
+        return True
+
+    def stale(self) -> bool:
+        return False
+
+    def update(self) -> None:
+        self.calls.append("update")
+
+    def available(self, packages):
+        return {p.name for p in packages if self.versions.get(p.name) == p.version}
+
+    def solve(self, wanted):
+        self.calls.append("solve")
+        return [
+            Stanza(name, version, "amd64", digest(f"{name} {version}"),
+                   tuple((word,) for word in self.depends.get(name, ())))
+            for name, version in self.versions.items()
+        ]  # fmt: skip
+
+    def download(self, packages, cache, progress):
+        for package in packages:
+            self.calls.append(f"get {package.pin}")
+            (cache / package.filename).write_text(f"{package.name} {package.version}")
+            progress(1, len(packages))
+
+    # wheel
+    def pip(self, requirement, cache, *, timeout):
+        self.calls.append(f"pip {requirement}")
+        version = self.wheels.get(requirement)
+        if version is None:
+            return None
+        text, filename = f"nixos-compose {version}", f"n-{version}.whl"
+        (cache / filename).write_text(text)
+        return Source(
+            name="nixos-compose", version=version, sha256=digest(text), filename=filename
+        )
+
+    # store
+    def invalid(self, sources, store, *, timeout):
+        return [one for one in sources if nix_store.store_path(one) not in self.store]
+
+    def add(self, sources, cache, store, *, timeout):
+        if sources:
+            self.calls.append(f"add {len(sources)}")
+        self.store |= {nix_store.store_path(one) for one in sources}
+
+
+@pytest.fixture
+def archive(monkeypatch, tmp_path):
+    made = Archive()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("enoslib_nxc.debian.fetch.AptRoot", made)
+    monkeypatch.setattr(wheel_module, "download", made.pip)
+    monkeypatch.setattr(nix_store, "invalid", made.invalid)
+    monkeypatch.setattr(nix_store, "add", made.add)
+    return made
+
+
+@pytest.fixture
+def flake(tmp_path):
+    directory = tmp_path / "flake"
+    directory.mkdir()
+    (directory / "flake.nix").write_text("{ }")
+    (directory / LOCK_NAME).write_text(PINNED.dump())
+    return directory
+
+
+def run(flake: Path, *, locked: bool = False):
+    events: list[Event] = []
+    made = prepare(flake, store=NixStore(), locked=locked, report=events.append, timeout=9)
+    assert {event.phase for event in events} == {Phase.FETCH}
+    return made, events[-1]
+
+
+def test_a_first_fetch_takes_the_pinned_versions(archive, flake):
+    made, end = run(flake)
+    assert sorted(archive.calls) == [
+        "add 4",
+        "get bash=1",
+        "get hello=1",
+        "get libc6=1",
+        "pip nixos-compose==1",
+    ]
+    assert made.lock == PINNED
+    assert made.successors == ()
+    assert end.status is Status.DONE
+
+
+def test_a_second_one_asks_nobody(archive, flake):
+    run(flake)
+    archive.calls.clear()
+    made, end = run(flake)
+    assert archive.calls == []
+    assert end.status is Status.NOOP
+    assert end.message == "all 4 sources are in the store"
+    assert (made.flake_dir / LOCK_NAME).read_text() == PINNED.dump()
+
+
+def test_the_cache_fills_a_store_that_was_emptied(archive, flake):
+    run(flake)
+    archive.store.clear()
+    archive.calls.clear()
+    run(flake, locked=True)
+    assert archive.calls == ["add 4"]
+
+
+def test_a_damaged_file_of_the_cache_is_fetched_again(archive, flake, tmp_path):
+    run(flake)
+    archive.store.clear()
+    archive.calls.clear()
+    (tmp_path / "cache/enoslib-nxc/debian/bash_1_amd64.deb").write_text("cut")
+    run(flake)
+    assert archive.calls == ["get bash=1", "add 4"]
+
+
+def test_successors_are_taken_reported_and_remembered(archive, flake):
+    archive.versions |= {"bash": "2", "libnew": "1"}
+    archive.depends = {"bash": ("libc6", "libnew")}
+    made, end = run(flake)
+    assert made.successors == ("bash 1 -> 2", "libnew added -> 1")
+    assert end.message == "sources fetched, 2 as successors"
+    assert read_lock(made.flake_dir / LOCK_NAME) == made.lock
+    assert read_lock(flake / LOCK_NAME) == PINNED
+    archive.calls.clear()
+    again, end = run(flake)
+    assert again == made
+    assert archive.calls == []
+    assert end.status is Status.NOOP
+
+
+def test_locked_names_what_has_gone(archive, flake):
+    archive.versions |= {"bash": "2"}
+    archive.wheels = {"nixos-compose": "2"}
+    with pytest.raises(BuildError) as caught:
+        run(flake, locked=True)
+    assert caught.value.brief == (
+        "2 pinned sources are no longer to be had: bash=1, nixos-compose=1"
+    )
+    assert "build.locked" in caught.value.resolution
+
+
+def test_locked_does_not_take_remembered_successors(archive, flake):
+    archive.versions |= {"bash": "2"}
+    run(flake)
+    with pytest.raises(BuildError, match="bash=1"):
+        run(flake, locked=True)
+
+
+def test_a_wheel_has_a_successor_too(archive, flake):
+    archive.wheels = {"nixos-compose": "2"}
+    made, _ = run(flake)
+    assert made.successors == ("nixos-compose 1 -> 2",)
+    assert made.lock.packages == PINNED.packages
+
+
+def test_a_package_is_added_to_a_lock(archive, flake):
+    archive.versions |= {"cowsay": "3"}
+    changed = write_lock(
+        flake, store=NixStore(), report=lambda _: None, timeout=9, add=["cowsay"]
+    )
+    assert changed == ("cowsay added -> 3",)
+    assert read_lock(flake / LOCK_NAME).groups["extra"] == ("cowsay", "hello")
+
+
+def test_a_new_lock_starts_from_the_embedded_one(archive, tmp_path):
+    archive.versions = dict.fromkeys(read_lock(EMBEDDED_DIR / LOCK_NAME).wanted(), "1")
+    archive.depends = {}
+    write_lock(tmp_path, store=NixStore(), report=lambda _: None, timeout=9)
+    made = read_lock(tmp_path / LOCK_NAME)
+    assert made.groups == read_lock(EMBEDDED_DIR / LOCK_NAME).groups

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, workdir
+
+
+@pytest.fixture
+def flake(tmp_path: Path) -> Path:
+    directory = tmp_path / "mine"
+    (directory / "roles").mkdir(parents=True)
+    (directory / ".hidden").mkdir()
+    (directory / ".hidden" / "big").write_text("x")
+    (directory / "flake.nix").write_text("{ }")
+    (directory / "roles" / "a.nix").write_text("{ }: { }")
+    (directory / LOCK_NAME).write_text("pinned")
+    return directory
+
+
+def copy(flake: Path, lock: str = "effective") -> Path:
+    parent = flake.parent / "cache"
+    return workdir.materialise(flake, library=EMBEDDED_DIR, lock=lock, parent=parent)
+
+
+def test_a_copy_has_the_files_the_library_and_the_lock_in_force(flake):
+    made = copy(flake)
+    assert (made / "roles" / "a.nix").read_text() == "{ }: { }"
+    assert (made / LOCK_NAME).read_text() == "effective"
+    assert (made / "nxc" / "default.nix").is_file()
+    assert (made / "nxc" / "guest" / "stage1.sh").is_file()
+    assert not (made / ".hidden").exists()
+    assert (flake / LOCK_NAME).read_text() == "pinned"
+
+
+def test_equal_content_is_the_same_directory_with_the_same_times(flake):
+    made = copy(flake)
+    assert copy(flake) == made
+    assert {file.stat().st_mtime for file in made.rglob("*") if file.is_file()} == {1}
+    assert [path.name for path in made.parent.iterdir()] == [made.name]
+    assert copy(flake, "another") != made
+    (flake / "flake.nix").write_text("{ a = 1; }")
+    assert copy(flake) != made
+
+
+def test_a_library_of_one_s_own_is_kept(flake):
+    (flake / "nxc").mkdir()
+    (flake / "nxc" / "default.nix").write_text("mine")
+    made = copy(flake)
+    assert [path.name for path in (made / "nxc").iterdir()] == ["default.nix"]
+
+
+def test_atomic_writes_replace_and_leave_nothing(tmp_path):
+    path = tmp_path / "lock"
+    for text in ("one", "two"):
+        workdir.write_atomic(path, text)
+    assert path.read_text() == "two"
+    assert list(tmp_path.iterdir()) == [path]
