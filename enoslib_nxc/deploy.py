@@ -101,7 +101,9 @@ def running(job_name: str) -> bool:
         return False
     expected = {m.host for m in deployment.machines.values() if m.state != "lost"}
     up = {m.host for m in deployment.machines.values() if m.state == "up"}
-    return up == expected and up <= FLAVOURS[deployment.flavour].boot().alive(deployment)
+    flavour = FLAVOURS[deployment.flavour]
+    alive = up == expected and up <= flavour.boot().alive(deployment)
+    return alive and flavour.platform().connected(deployment)
 
 
 def _previous(settings: Settings, home: Home) -> Deployment | None:

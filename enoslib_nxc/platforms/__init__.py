@@ -43,6 +43,9 @@ class Platform(Protocol):
             Whether it had to be made anew: machines that ran on an older one are cut off.
         """
 
+    def connected(self, deployment: Deployment) -> bool:
+        """Tell whether the machines' network is there."""
+
     def release(self, deployment: Deployment, timeout: float) -> None:
         """Give back all that a deployment holds; works from its record alone.
 

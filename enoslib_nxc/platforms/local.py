@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
+
 from enoslib_nxc import plan as plans
 from enoslib_nxc import procs, shell
 from enoslib_nxc.config import Settings
@@ -72,9 +74,9 @@ class LocalPlatform:
 
     def connect(self, deployment: Deployment) -> bool:
         """Start the switch unless it runs."""
-        place = switch_socket(deployment.token)
-        if any(_is_switch(process.cmdline()) for process in procs.tagged(str(place))):
+        if self.connected(deployment):
             return False
+        place = switch_socket(deployment.token)
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         switch = shell.require(
@@ -86,6 +88,10 @@ class LocalPlatform:
         )
         return True
 
+    def connected(self, deployment: Deployment) -> bool:
+        """Tell whether the switch runs."""
+        return any(map(_is_switch, procs.tagged(str(switch_socket(deployment.token)))))
+
     def release(self, deployment: Deployment, timeout: float) -> None:
         """End every process of the deployment and remove its sockets."""
         stubborn = procs.end(procs.tagged(deployment.token), timeout)
@@ -95,8 +101,11 @@ class LocalPlatform:
             raise PlatformError(f"deployment {deployment.job_name}: still running: {names}")
 
 
-def _is_switch(words: list[str]) -> bool:
-    return bool(words) and Path(words[0]).name == "vde_switch"
+def _is_switch(process: psutil.Process) -> bool:
+    try:
+        return Path(process.cmdline()[0]).name == "vde_switch"
+    except (psutil.Error, IndexError):  # it has just ended
+        return False
 
 
 def _ports(settings: Settings, count: int, used: list[int]) -> Iterator[int]:
