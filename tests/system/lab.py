@@ -15,6 +15,7 @@ import psutil
 
 import enoslib_nxc
 from enoslib_nxc import debian, hosts, shell, ssh, state, status
+from enoslib_nxc.events import Event
 from enoslib_nxc.provider import NixOSCompose
 from enoslib_nxc.ssh import Access, HostKey
 
@@ -118,3 +119,11 @@ def timed(action: object) -> float:
     started = time.monotonic()
     action()  # type: ignore[operator]
     return time.monotonic() - started
+
+
+def point(event: Event) -> str:
+    """Return an event as words: "PHASE STATUS", with host and doing for a machine's step."""
+    words = [event.phase.value, event.status.value]
+    if event.subject:
+        words += [event.subject, event.message]
+    return " ".join(words)

@@ -7,20 +7,30 @@ import pytest
 from tests.system import lab
 
 JOB = "killed"
-POINTS = [
+BEFORE_BOOT = [
     "check started",
+    "check done",
+    "fetch started",
+    "fetch noop",
+    "build started",
     "build noop",
+    "plan started",
     "plan done",
     "acquire started",
     "acquire done",
+]
+FROM_BOOT = [
     "boot started",
-    "boot started server",
-    "boot done server",
+    "boot started server start",
+    "boot done server start",
+    "boot started server come up",
+    "boot done server come up",
     "boot done",
     "provision started",
     "provision done",
 ]
-"""Events at which the process is killed: "PHASE STATUS [SUBJECT]", in their order."""
+"""Every event of a first init(), where the process is killed: "PHASE STATUS", and for a
+machine's steps its host and what is done."""
 
 BODY = """
     import os, signal
@@ -31,8 +41,7 @@ BODY = """
         os.kill(os.getpid(), signal.SIGKILL)
 
     def at(event):
-        words = [event.phase.value, event.status.value, event.subject]
-        if " ".join(filter(None, words)) == POINT:
+        if lab.point(event) == POINT:
             die()
 
     run = shell.run
@@ -47,36 +56,65 @@ BODY = """
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _built():
-    """Have the composition built, so that each process comes to its point at once."""
-    made = lab.provider("built", {"server": 1})
-    made.init()
-    made.destroy()
-
-
-@pytest.mark.parametrize("point", [*POINTS, "after qemu"])
-def test_init_after_a_kill(point):
+def _kill(point):
     body = BODY.replace("POINT", repr(point)).replace("JOB", repr(JOB))
     died = lab.python(body, check=False)
     assert died.returncode == -9, f"{point} was never reached: {died.stderr}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _events():
+    """Have the composition built, and see that no event is missing from the lists."""
+    seen = []
+    made = lab.provider("built", {"server": 1})
+    made.init()
+    made.destroy()
+    made.init(reporter=lambda event: seen.append(lab.point(event)))
+    made.destroy()
+    assert [point for point in seen if "progress" not in point] == [*BEFORE_BOOT, *FROM_BOOT]
+
+
+def _recovers():
     made = lab.provider(JOB, {"server": 1})
     try:
         roles, _ = made.init()
         assert [h.alias for h in roles["server"]] == ["server"]
         assert lab.on(made, "server", "cat /etc/nxc/role") == "server"
-        token = made.deployment.token
-        assert len(lab.ours(f"enoslib-nxc:{token}:server")) == 1
         assert len(lab.ours("enoslib-nxc:")) == 1
     finally:
         made.destroy()
-    assert lab.ours("enoslib-nxc") == []
+    assert lab.ours() == []
 
 
-@pytest.mark.parametrize("point", ["acquire done", "after qemu", "boot done server"])
+def test_init_after_kills_before_anything_was_started():
+    for point in BEFORE_BOOT:
+        _kill(point)
+        assert lab.ours() == [], point
+    _recovers()
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "boot started server start",
+        "after qemu",
+        "boot started server come up",
+        "boot done server come up",
+        *(
+            pytest.param(point, marks=pytest.mark.full)
+            for point in FROM_BOOT
+            if "server" not in point or point.endswith("done server start")
+        ),
+    ],
+)
+def test_init_after_a_kill(point):
+    _kill(point)
+    _recovers()
+
+
+@pytest.mark.parametrize("point", ["boot started", "after qemu", "boot done server come up"])
 def test_destroy_after_a_kill(point):
-    body = BODY.replace("POINT", repr(point)).replace("JOB", repr(JOB))
-    assert lab.python(body, check=False).returncode == -9
+    _kill(point)
     made = lab.provider(JOB, {"server": 1})
     record = made.deployment
     made.destroy()
