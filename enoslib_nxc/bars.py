@@ -22,8 +22,8 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from enoslib_nxc.display import Display, Tally, describe
 from enoslib_nxc.events import Event, Phase, Status
-from enoslib_nxc.reporters import Display, Tally, describe
 
 _MARKS = {Status.DONE: ("ok", "green"), Status.NOOP: ("=", "cyan"), Status.FAILED: ("x", "red")}
 
