@@ -44,15 +44,10 @@ def to_host(deployment: Deployment, home: Home, machine: Machine) -> Host:
     """Return EnOSlib's view of a machine.
 
     `address` is the one that other machines use: services of EnOSlib hand it to them, and
-    match hosts by it. How it is reached from here is in `extra`, which EnOSlib sets last;
-    its own `ansible_ssh_common_args` would not check host keys.
+    match hosts by it. How it is reached from here is in `extra`.
     """
     reach = access(deployment, home, machine.host)
-    extra = {
-        "ansible_host": reach.address,
-        "ansible_port": reach.port,
-        "ansible_ssh_common_args": ssh.ansible_args(reach),
-    }
+    extra = ssh.ansible_variables(reach)
     if machine.python:
         extra["ansible_python_interpreter"] = machine.python
     return Host(

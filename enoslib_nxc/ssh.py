@@ -144,9 +144,21 @@ def script(
     return shell.run(command, timeout=timeout, stdin=text, check=check)
 
 
-def ansible_args(access: Access) -> str:
-    """Return `ansible_ssh_common_args` that check the pinned key, which EnOSlib's do not."""
-    return shlex.join(options(access))
+def ansible_variables(access: Access) -> dict[str, str | int | bool]:
+    """Return the Ansible variables by which EnOSlib reaches a machine.
+
+    EnOSlib sets a host's `extra` last, so these win over its own, which do not check host
+    keys. Pipelining spares a copy of each module, and compression costs a loopback or a
+    cluster network more than it saves.
+    """
+    identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
+    return {
+        "ansible_host": access.address,
+        "ansible_port": access.port,
+        "ansible_ssh_common_args": shlex.join(["-F", "none", *options(access), *identity]),
+        "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
+        "ansible_pipelining": True,
+    }
 
 
 def forget(known_hosts: Path, name: str) -> None:

@@ -70,8 +70,8 @@ def main() -> None:
     console.print(table("Machines", ["role", "host", "address", "interface"], machines))
     console.print(
         table(
-            f"iperf3 to server, {SECONDS} s each",
-            ["from", "Mbit/s"],
+            "iperf3 to server",
+            ["from", f"Mbit/s over {SECONDS} s"],
             [[host, f"{value:.1f}"] for host, value in sorted(mbits.items())],
         )
     )
