@@ -264,7 +264,7 @@ def test_key_that_is_none(tmp_path):
     assert refused(ConfigError, ssh={"key": str(key)}) == f"ssh.key: {key}: not an ssh key"
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root reads everything")
+@pytest.mark.skipif(os.getuid() == 0, reason="root reads everything; see test_ordinary_user")
 def test_key_unreadable(tmp_path):
     key = tmp_path / "key"
     key.touch(mode=0)
