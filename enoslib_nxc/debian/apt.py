@@ -81,21 +81,24 @@ class AptRoot:
             BuildError: there is no list at all afterwards.
         """
         result = self._apt("apt-get", ["-q", "update"], check=False)
-        if not any((self.root / "state/lists").glob("*_Packages*")):
+        if not self.has_lists():
             raise BuildError(
                 "apt could not fetch any list of packages",
                 details=shell.tail(result.stderr or result.stdout),
                 resolution="check the network and /etc/apt/sources.list",
             )
-        self._stamp.write_text("")
+        if result.returncode == 0:
+            self._stamp.touch()
 
     def has_lists(self) -> bool:
         """Whether lists were ever fetched here."""
-        return self._stamp.exists()
+        return any((self.root / "state/lists").glob("*_Packages*"))
 
     def stale(self) -> bool:
         """Whether the lists are old enough for a newer archive to be worth a look."""
-        return not self.has_lists() or time.time() - self._stamp.stat().st_mtime > FRESH_SECONDS
+        if not self.has_lists() or not self._stamp.exists():
+            return True
+        return time.time() - self._stamp.stat().st_mtime > FRESH_SECONDS
 
     def available(self, packages: Iterable[Package]) -> set[str]:
         """Return the names of those packages whose exact version the lists offer."""

@@ -40,21 +40,24 @@ class Fetcher:
 
     def fetch(self, pinned: Lock, *, locked: bool) -> Lock:
         """Make all sources available; return the lock that holds, pinned or of successors."""
-        absent = self._absent(pinned)
-        if absent:
-            effective = self._effective_path(pinned)
-            known = read_lock(effective) if effective.exists() and not locked else None
-            if known is not None and not self._absent(known):
-                self._add(known)
-                return known
-            lock = self._from_network(pinned, absent, locked=locked)
-            if lock != pinned:
-                effective.parent.mkdir(parents=True, exist_ok=True)
-                workdir.write_atomic(effective, lock.dump())
-            self._add(lock)
-            return lock
-        self._add(pinned)
-        return pinned
+        lock = self._here(pinned, locked=locked)
+        if lock is None:
+            with workdir.alone(self._root, timeout=self._timeout):
+                # another process may just have fetched it
+                lock = self._here(pinned, locked=locked)
+                lock = lock or self._from_network(pinned, locked=locked)
+        self._add(lock)
+        return lock
+
+    def _here(self, pinned: Lock, *, locked: bool) -> Lock | None:
+        """Return the lock whose sources are all in the store or the cache, if there is one."""
+        if not self._absent(pinned):
+            return pinned
+        remembered = self._effective_path(pinned)
+        if locked or not remembered.exists():
+            return None
+        effective = read_lock(remembered)
+        return None if self._absent(effective) else effective
 
     def _effective_path(self, pinned: Lock) -> Path:
         return self._root / "locks" / f"{pinned.digest}.json"
@@ -73,15 +76,11 @@ class Fetcher:
         self.fetched = self.fetched or bool(missing)
         nix_store.add(missing, self._cache, self._store, timeout=self._timeout)
 
-    def _from_network(self, pinned: Lock, absent: Sequence[Source], *, locked: bool) -> Lock:
+    def _from_network(self, pinned: Lock, *, locked: bool) -> Lock:
         self.fetched = True
+        absent = self._absent(pinned)
         packages = [source for source in absent if isinstance(source, Package)]
-        wheel_gone = False
-        if pinned.wheel in absent:
-            self._running.progress(f"download {pinned.wheel.pin}")
-            exact = f"{wheel.WHEEL}=={pinned.wheel.version}"
-            got = wheel.download(exact, self._cache, timeout=self._timeout)
-            wheel_gone = got is None or got.sha256 != pinned.wheel.sha256
+        wheel_gone = pinned.wheel in absent and not self._download_wheel(pinned.wheel)
         gone = self._download_pinned(packages) if packages else []
         if not gone and not wheel_gone:
             return pinned
@@ -92,7 +91,18 @@ class Fetcher:
                 resolution="build without build.locked to take their successors, "
                 "or renew the lock with `enoslib-nxc lock`",
             )
-        return self._successor(pinned, packages_gone=bool(gone), wheel_gone=wheel_gone)
+        lock = self._successor(pinned, packages_gone=bool(gone), wheel_gone=wheel_gone)
+        remembered = self._effective_path(pinned)
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        workdir.write_atomic(remembered, lock.dump())
+        return lock
+
+    def _download_wheel(self, pinned: Source) -> bool:
+        """Download the pinned wheel; return whether it still exists."""
+        self._running.progress(f"download {pinned.pin}")
+        exact = f"{wheel.WHEEL}=={pinned.version}"
+        got = wheel.download(exact, self._cache, timeout=self._timeout)
+        return got is not None and got.sha256 == pinned.sha256
 
     def _download_pinned(self, packages: Sequence[Package]) -> list[Package]:
         """Download what still exists; return what does not."""

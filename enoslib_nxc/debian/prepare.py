@@ -102,6 +102,8 @@ def write_lock(
     with step(report, Phase.FETCH, "lock the composition's packages") as running:
         fetcher = Fetcher(cache_root(), store, timeout=timeout, running=running)
         asked = before.model_copy(update={"groups": groups})
-        after = asked.model_copy(update={"packages": fetcher.resolve(asked.wanted())})
+        with workdir.alone(cache_root(), timeout=timeout):
+            packages = fetcher.resolve(asked.wanted())
+        after = asked.model_copy(update={"packages": packages})
         workdir.write_atomic(path, after.dump())
     return successors(before, after)

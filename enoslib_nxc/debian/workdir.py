@@ -7,14 +7,19 @@ that Nix's evaluation cache hits.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from enoslib_nxc import shell
 from enoslib_nxc.debian.lock import LOCK_NAME
+from enoslib_nxc.errors import BuildError
 
 LIBRARY_NAME = "nxc"
 """The Nix library beside a flake: `import ./nxc`."""
@@ -97,3 +102,32 @@ def write_atomic(path: Path, text: str) -> None:
         stream.write(text)
     Path(name).chmod(0o644)
     Path(name).replace(path)
+
+
+@contextmanager
+def alone(directory: Path, *, timeout: float) -> Iterator[None]:
+    """Run the body while no other process of ours does so for the same directory.
+
+    Raises:
+        BuildError: another process kept it for `timeout` seconds.
+    """
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    deadline = time.monotonic() + timeout
+    try:
+        while not _locked(handle):
+            if time.monotonic() > deadline:
+                raise BuildError(
+                    f"another process has been fetching into {directory} for {timeout:g} s"
+                )
+            time.sleep(0.2)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, workdir
+from enoslib_nxc.errors import BuildError
 
 
 @pytest.fixture
@@ -57,3 +58,17 @@ def test_atomic_writes_replace_and_leave_nothing(tmp_path):
         workdir.write_atomic(path, text)
     assert path.read_text() == "two"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_do_not_fetch_at_once(tmp_path):
+    with (
+        workdir.alone(tmp_path, timeout=1),
+        pytest.raises(BuildError) as caught,
+        workdir.alone(tmp_path, timeout=0.1),
+    ):
+        pytest.fail("the lock was not held")
+    assert caught.value.brief == (
+        f"another process has been fetching into {tmp_path} for 0.1 s"
+    )
+    with workdir.alone(tmp_path, timeout=0.1):
+        pass

@@ -66,6 +66,6 @@ rm -rf usr/lib/"$version"/{test,idlelib,lib2to3,tkinter,turtledemo,ensurepip,con
 PYTHONHASHSEED=0 PYTHONHOME=$out/usr \
   usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
   --library-path "$out/usr/lib/x86_64-linux-gnu" "usr/bin/$version" -m compileall -q \
-  --invalidation-mode unchecked-hash -s "$out" usr/lib/"$version" usr/lib/python3
+  --invalidation-mode unchecked-hash -s "$out" -p / "$out/usr/lib/$version" "$out/usr/lib/python3"
 
 tidy "$out"

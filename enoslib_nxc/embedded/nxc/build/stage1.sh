@@ -1,7 +1,8 @@
 # The first part of the ramdisk: /init, its programs, the modules that it needs, and NXC's
 # stage-1 text, which is extracted from the wheel and changed by nothing but what Nix itself
 # does to an indented string (common indentation, escapes).
-mkdir -p root/{bin,sbin,modules,etc,usr/lib/klibc} root/lib64
+mkdir -p root/{bin,sbin,modules,etc,lib,lib64,usr}
+ln -s ../lib root/usr/lib
 cp "$tree/usr/bin/busybox" root/bin/busybox
 for applet in $("$tree/usr/bin/busybox" --list); do
   [ "$applet" = busybox ] || ln -s busybox "root/bin/$applet"
