@@ -60,9 +60,8 @@ in {
   networking = {
     hostName = option "string" "";
     extraHosts = option "lines" "";
-    firewall = ignored;
-    useDHCP = ignored;
-    networkmanager = ignored;
+    firewall = ignored; # there is none
+    useDHCP = ignored; # by stage 1, on every interface that ip= leaves
   };
 
   nxc = {
@@ -73,13 +72,17 @@ in {
   };
 
   services = {
-    openssh = ignored;
-    sshd = ignored;
-    getty = ignored;
+    # sshd always runs, for root, with keys only
+    openssh = {
+      enable = ignored;
+      permitRootLogin = ignored;
+      settings.PermitRootLogin = ignored;
+    };
+    sshd.enable = ignored;
+    getty.autologinUser = ignored;
   };
 
   documentation = ignored;
   i18n = ignored;
   system.stateVersion = ignored;
-  time = ignored;
 }

@@ -11,7 +11,7 @@ rm -f $system/ssh{,@}.{service,socket} $system/systemd-{firstboot,sysusers,repar
 rm -rf boot dev home media mnt opt proc root run srv sys tmp usr/games usr/include usr/src \
   usr/local var/cache var/lib/dpkg usr/share/{gcc,gdb,debconf,initramfs-tools,bug,common-licenses} \
   etc/{init.d,rc?.d,systemd,update-motd.d,initramfs-tools,kernel,apt,dpkg,pam.conf}
-mkdir -p etc/systemd/system etc/pam.d etc/ssh usr/lib/nxc usr/local/{bin,sbin,lib,share}
+mkdir -p etc/systemd/system etc/pam.d etc/ssh etc/profile.d
 
 # alternatives
 ln -sf mawk usr/bin/awk
@@ -36,8 +36,6 @@ for kind in auth account password session; do
 done
 cp etc/pam.d/common-session etc/pam.d/common-session-noninteractive
 cp usr/share/base-files/profile etc/profile
-mkdir -p etc/profile.d
-cp usr/share/base-files/dot.bashrc usr/lib/nxc/bashrc
 cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt
 
 cp "$sshdConfig" etc/ssh/sshd_config
