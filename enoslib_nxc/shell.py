@@ -24,6 +24,9 @@ from enoslib_nxc.errors import CommandError, ToolMissingError
 TAIL_LINES = 20
 """Lines of output that an error shows: what colmena and Nix show by default."""
 
+SHOWN = 600
+"""Characters of a command line that an error shows: that of QEMU has thousands."""
+
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where system programs are, searched after PATH."""
 
@@ -53,6 +56,15 @@ class Result:
 def tail(text: str, lines: int = TAIL_LINES) -> str:
     """Return the last lines of a text, for an error's details."""
     return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def _shown(words: Sequence[str]) -> str:
+    """Return a command line for an error's details: its beginning and its end."""
+    line = shlex.join(words)
+    if len(line) <= SHOWN:
+        return line
+    half = SHOWN // 2
+    return f"{line[:half]} [{len(line) - 2 * half} characters] {line[-half:]}"
 
 
 def which(program: str) -> str | None:
@@ -166,12 +178,12 @@ def _finish(
     if expired:
         raise CommandError(
             f"{words[0]} did not end within {timeout:g} s",
-            details=f"$ {shlex.join(words)}\n{tail(stderr or stdout)}",
+            details=f"$ {_shown(words)}\n{tail(stderr or stdout)}",
         )
     if check and result.returncode != 0:
         raise CommandError(
             f"{words[0]} failed with exit status {result.returncode}",
-            details=f"$ {shlex.join(words)}\n{tail(stderr or stdout)}",
+            details=f"$ {_shown(words)}\n{tail(stderr or stdout)}",
         )
     return result
 

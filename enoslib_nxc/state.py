@@ -102,21 +102,41 @@ class Home:
         return deployment
 
     def save(self, deployment: Deployment) -> None:
-        """Write the record: whole or not at all, readable by its owner only."""
-        handle, name = tempfile.mkstemp(dir=self.path, prefix=".deployment-")
+        """Write the record: whole or not at all, readable by its owner only.
+
+        Raises:
+            StateError: it cannot be written; the old record stays.
+        """
+        text = deployment.model_dump_json(indent=1)
         try:
-            with os.fdopen(handle, "w") as file:
-                file.write(deployment.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.record)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            _write_whole(self.record, text)
+        except OSError as error:
+            raise _unwritable(self.record, error) from error
 
     def remove(self) -> None:
         """Delete the directory with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _write_whole(file: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".deployment-")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _unwritable(path: Path, error: OSError) -> StateError:
+    reason = (error.strerror or str(error)).lower()
+    return StateError(
+        f"the record of the deployment cannot be kept in {path}: {reason}",
+        resolution="make room or give access there, or set XDG_STATE_HOME to another directory",
+    )
 
 
 def _search(text: str) -> str:
@@ -145,7 +165,7 @@ def claim(job_name: str) -> Iterator[Home]:
         Its directory.
 
     Raises:
-        StateError: another process holds it.
+        StateError: another process holds it, or it cannot be written.
     """
     home = Home(state_root() / job_name)
     handle = _lock(home)
@@ -163,7 +183,10 @@ def claim(job_name: str) -> Iterator[Home]:
 def _lock(home: Home) -> int:
     """Lock the directory; take care that it is still the one at that path."""
     while True:
-        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise _unwritable(home.path, error) from error
         try:
             handle = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:

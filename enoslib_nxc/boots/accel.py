@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -58,10 +59,11 @@ def _remembered(qemu: str, kernel: Path) -> bool:
     if verdict.exists():
         return verdict.read_text() == "works"
     works = _trial(qemu, kernel)
-    verdict.parent.mkdir(parents=True, exist_ok=True)
-    for old in verdict.parent.glob("kvm-*"):
-        old.unlink(missing_ok=True)
-    verdict.write_text("works" if works else "fails")
+    with suppress(OSError):  # it is only tried again next time
+        verdict.parent.mkdir(parents=True, exist_ok=True)
+        for old in verdict.parent.glob("kvm-*"):
+            old.unlink(missing_ok=True)
+        verdict.write_text("works" if works else "fails")
     return works
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -105,30 +105,16 @@ class QemuBoot:
         _program()
 
     def check(self, run: Run, wanted: Mapping[str, Identity]) -> None:
-        """Refuse too little memory, in the guests or here, and too long a command line."""
+        """Refuse what cannot start: memory, here or in the guests, command line, KVM."""
         for host, identity in wanted.items():
             _append(run, run.machine(host), identity)
-        initrd = run.deployment.artifacts.store.real(run.deployment.artifacts.initrd)
-        size = initrd.stat().st_size >> 20
-        nodes = {node.host: node for node in run.deployment.plan.nodes}
-        for host in wanted:
-            needed = 2 * size + KERNEL_MIB
-            if nodes[host].memory < needed:
-                raise PlatformError(
-                    f"{host} has {nodes[host].memory} MiB of memory, too little for an initrd "
-                    f"of {size} MiB",
-                    resolution=f"set vm.memory (or roles.{nodes[host].role}.memory) to "
-                    f"{needed} at least",
-                )
-        total = sum(nodes[host].memory + OVERHEAD_MIB for host in wanted)
-        freed = sum(_resident(process) for process in _machines(run.deployment, wanted))
-        available = (psutil.virtual_memory().available >> 20) + freed
-        if total > available:
-            machines = "1 machine needs" if len(wanted) == 1 else f"{len(wanted)} machines need"
-            raise PlatformError(
-                f"not enough memory: {machines} {total} MiB, {available} MiB are available",
-                resolution="lower vm.memory, or start fewer machines",
-            )
+        _check_memory(run, wanted)
+        kernel = run.deployment.artifacts.kernel
+        accel.choose(
+            run.settings.vm.accel,
+            qemu=_program(),
+            kernel=run.deployment.artifacts.store.real(kernel),
+        )
 
     def start(self, run: Run, host: str) -> None:
         """Start QEMU for one machine; a guest that ran in its place is ended."""
@@ -136,6 +122,7 @@ class QemuBoot:
         qemu = _program()
         log = run.home.console(host)
         log.parent.mkdir(mode=0o700, exist_ok=True)
+        log.unlink(missing_ok=True)  # what an earlier boot said is no news of this one
         command = _command(run, host, qemu)
         try:
             shell.run(command.argv(qemu), timeout=QEMU_START_SECONDS)
@@ -175,6 +162,29 @@ class QemuBoot:
 
 def _program() -> str:
     return shell.require(QEMU, purpose="to start virtual machines", package="qemu-system-x86")
+
+
+def _check_memory(run: Run, hosts: Collection[str]) -> None:
+    initrd = run.deployment.artifacts.store.real(run.deployment.artifacts.initrd)
+    size = initrd.stat().st_size >> 20
+    needed = 2 * size + KERNEL_MIB
+    nodes = [node for node in run.deployment.plan.nodes if node.host in hosts]
+    for node in nodes:
+        if node.memory < needed:
+            raise PlatformError(
+                f"{node.host} has {node.memory} MiB of memory, too little for an initrd "
+                f"of {size} MiB",
+                resolution=f"set vm.memory (or roles.{node.role}.memory) to {needed} at least",
+            )
+    total = sum(node.memory + OVERHEAD_MIB for node in nodes)
+    freed = sum(_resident(process) for process in _machines(run.deployment, hosts))
+    available = (psutil.virtual_memory().available >> 20) + freed
+    if total > available:
+        machines = "1 machine needs" if len(nodes) == 1 else f"{len(nodes)} machines need"
+        raise PlatformError(
+            f"not enough memory: {machines} {total} MiB, {available} MiB are available",
+            resolution="lower vm.memory, or start fewer machines",
+        )
 
 
 def _command(run: Run, host: str, qemu: str) -> Command:
@@ -267,6 +277,6 @@ def _refusal(error: CommandError, machine: Machine) -> PlatformError:
     if "Could not set up host forwarding rule" in error.details:
         return PlatformError(
             f"port {machine.ssh_port} of 127.0.0.1, for ssh to {machine.host}, is taken",
-            resolution="end what listens there, or set vm.ssh_port to another range",
+            resolution="end what listens there, or destroy() and init() to get another port",
         )
     return PlatformError(f"{machine.host}: {error.brief}", details=error.details)

@@ -32,7 +32,13 @@ class Fetcher:
         self._timeout = timeout
         self._running = running
         self.fetched = False
-        self._cache.mkdir(parents=True, exist_ok=True)
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BuildError(
+                f"fetched files cannot be kept in {self._cache}: {str(error.strerror).lower()}",
+                resolution="give access there, or set XDG_CACHE_HOME to another directory",
+            ) from error
 
     @property
     def _apt(self) -> AptRoot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from enoslib_nxc import deploy, procs, shell, state
+from enoslib_nxc import deploy, procs, shell, state, status
 from enoslib_nxc.errors import BootError
 from enoslib_nxc.events import Event, Phase, Status
+from enoslib_nxc.ssh import HostKey
 from tests.system import lab
 
 PAIR = {"agent": 2}
@@ -155,23 +157,29 @@ INTERRUPTED = """
     def at(event):
         print(event.phase.value, event.message, event.status.value, flush=True)
 
-    lab.provider({job!r}, {{"server": 1}}, **{wish!r}).init(reporter=at)
+    made = lab.provider({job!r}, {{"server": 1}}, **{wish!r})
+    init = made.init
+    made.init = lambda: init(reporter=at)
+    {call}
 """
 
 
-def interrupt(job_name: str, at: str, pause: float, **wish: object) -> tuple[float, str]:
+def interrupt(
+    job_name: str, at: str, pause: float, *, call: str = "made.init()", **wish: object
+) -> tuple[float, str]:
     """Send Ctrl-C to a process that runs `init()`, some time after an event.
 
     Args:
         job_name: its deployment.
         at: the event, "PHASE MESSAGE STATUS".
         pause: seconds between the event and Ctrl-C.
+        call: what the process does.
         wish: the configuration.
 
     Returns:
         The seconds until the process ended, and its standard error.
     """
-    text = textwrap.dedent(INTERRUPTED.format(job=job_name, wish=wish))
+    text = textwrap.dedent(INTERRUPTED.format(job=job_name, wish=wish, call=call))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", text], **pipes) as child:
         for line in child.stdout:
@@ -206,6 +214,15 @@ def test_ctrl_c_while_machines_boot():
     ] == []
     made.destroy()
     assert_all_gone(made, record)
+
+
+def test_ctrl_c_within_with_leaves_nothing():
+    before = set(lab.ours())
+    took, err = interrupt("left", "boot come up started", 1, call="with made: pass")
+    print(f"ended {took:.1f} s after Ctrl-C")
+    assert err.splitlines()[-1] == "KeyboardInterrupt"
+    assert state.find("left") is None
+    assert set(lab.ours()) == before
 
 
 def test_ctrl_c_while_nix_builds(tmp_path):
@@ -304,6 +321,15 @@ def test_another_key_and_trust_need_no_boot(large, keys):
     assert lab.on(made, "server", "grep ^root: /etc/shadow").startswith("root:*:")
 
 
+def test_another_key_needs_a_boot_where_the_image_is_left_as_it_is(large, keys):
+    made = large("ed25519", "nxc")
+    before = lab.boot_ids(made)
+    made.init()
+    assert lab.boot_ids(made) != before
+    assert logs_in(made, "server", keys["ed25519"])
+    assert not logs_in(made, "server", keys["rsa"])
+
+
 # two machines, in order
 
 
@@ -359,3 +385,22 @@ def test_a_killed_switch_is_healed(pair):
     assert all(after[host] != before[host] for host in before)
     assert "1 received" in lab.on(made, "agent1", "ping -c 1 -W 10 agent2")
     assert "1 received" in lab.on(made, "agent2", "ping -c 1 -W 10 agent1")
+
+
+def test_a_port_that_is_taken_while_its_machine_is_away(pair):
+    made, _ = pair
+    before = lab.boot_ids(made)
+    machine = made.deployment.machines["agent2"]
+    procs.end(procs.tagged(f"enoslib-nxc:{made.deployment.token}:agent2"), 10)
+    with (
+        socket.create_server(("127.0.0.1", machine.ssh_port)),
+        pytest.raises(BootError) as caught,
+    ):
+        made.init()
+    assert str(caught.value).splitlines() == [
+        "1 of 2 machines did not come up: agent2",
+        f"  port {machine.ssh_port} of 127.0.0.1, for ssh to agent2, is taken",
+        "  -> end what listens there, or destroy() and init() to get another port",
+        "-> init() tries again what is missing; destroy() ends what is there",
+    ]
+    assert status.ask(lab.access(made, "agent1"), HostKey.PINNED).boot_id == before["agent1"]

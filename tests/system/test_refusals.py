@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import NixOSComposeConf, shell, state
+from enoslib_nxc import NixOSComposeConf, state
 from enoslib_nxc.errors import (
     ArtifactError,
     BuildError,
+    CommandError,
     ConfigError,
     NxcError,
     PlatformError,
@@ -60,24 +60,6 @@ def built(tmp_path):
         return {"composition": str(file), "build": {"store": str(tmp_path)}}
 
     return built
-
-
-@pytest.fixture
-def path_without(tmp_path, monkeypatch):
-    """Return how to take programs out of PATH; all others stay."""
-
-    def path_without(*names):
-        programs = tmp_path / "bin"
-        programs.mkdir()
-        monkeypatch.setattr(shell, "SBIN", ())
-        for directory in [*os.environ["PATH"].split(":"), "/usr/sbin", "/sbin"]:
-            for program in Path(directory).glob("*"):
-                link = programs / program.name
-                if program.name not in names and not link.is_symlink():
-                    link.symlink_to(program)
-        monkeypatch.setenv("PATH", str(programs))
-
-    return path_without
 
 
 def refused(kind: type[NxcError], roles: object = None, **wish: object) -> str:
@@ -201,6 +183,16 @@ def test_too_long_a_kernel_command_line(built):
     assert message.endswith(" characters, the limit is 2047\n-> shorten kernel_params")
 
 
+def test_kvm_that_does_not_work(built, tmp_path, monkeypatch):
+    """The kernel is an empty file: with KVM it says nothing, wherever this runs."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # the verdict is kept there
+    message = refused(PlatformError, **built(), vm={"memory": 384, "accel": "kvm"})
+    assert message == (
+        "vm.accel: kvm was asked for, but a trial boot with KVM failed on this machine\n"
+        '-> set vm.accel to "auto", or check /dev/kvm and its permissions'
+    )
+
+
 def test_too_many_machines_for_the_network(built):
     assert refused(ConfigError, {"server": 254}, **built()) == (
         "roles: 254 machines, but network 192.168.1.0/24 has room for 253\n"
@@ -271,6 +263,36 @@ def test_key_unreadable(tmp_path):
     assert refused(ConfigError, ssh={"key": str(key)}) == (
         f"ssh.key: {key} cannot be read: permission denied"
     )
+
+
+def test_records_that_cannot_be_kept(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(file))
+    assert refused(StateError) == (
+        "the record of the deployment cannot be kept in "
+        f"{file}/enoslib-nxc/deployments/{JOB}: not a directory\n"
+        "-> make room or give access there, or set XDG_STATE_HOME to another directory"
+    )
+
+
+def test_sources_that_cannot_be_kept(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
+    assert refused(BuildError) == (
+        f"fetched files cannot be kept in {file}/enoslib-nxc/debian: not a directory\n"
+        "-> give access there, or set XDG_CACHE_HOME to another directory"
+    )
+
+
+def test_a_store_that_cannot_be_made(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    message = refused(CommandError, build={"store": f"{file}/store"})
+    assert message.splitlines()[0] == "/usr/bin/nix-store failed with exit status 1"
+    assert message.splitlines()[-1] == f"  error: '{file}' is not a directory"
+    assert len(message) < 1000
 
 
 HOLDER = f"""

@@ -49,8 +49,12 @@ def test_a_failed_save_leaves_the_old_record(monkeypatch):
         monkeypatch.setattr(
             os, "fsync", lambda _fd: (_ for _ in ()).throw(OSError("disk full"))
         )
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(StateError) as caught:
             home.save(factory.deployment("agent1"))
+        assert str(caught.value) == (
+            f"the record of the deployment cannot be kept in {home.record}: disk full\n"
+            "-> make room or give access there, or set XDG_STATE_HOME to another directory"
+        )
         assert home.load() == made
         assert sorted(p.name for p in home.path.iterdir()) == ["deployment.json", "owner"]
 
