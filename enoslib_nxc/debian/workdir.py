@@ -54,7 +54,7 @@ def _listed(flake_dir: Path) -> list[Path]:
         words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         listing = shell.run(["git", "-C", flake_dir, *words], timeout=60).stdout
         names = [Path(name) for name in listing.split("\0") if name]
-        return sorted(name for name in names if (flake_dir / name).is_file())
+        return sorted(name for name in names if _inside(flake_dir / name, flake_dir))
     return _walk(flake_dir)
 
 
@@ -64,8 +64,13 @@ def _walk(top: Path) -> list[Path]:
         below[:] = [name for name in below if not name.startswith((".", "__"))]
         here = Path(directory)
         visible = (here / name for name in names if not name.startswith("."))
-        found += [file.relative_to(top) for file in visible if file.is_file()]
+        found += [file.relative_to(top) for file in visible if _inside(file, top)]
     return sorted(found)
+
+
+def _inside(file: Path, top: Path) -> bool:
+    """Whether this is a file of the flake, and not a link out of it, as `result` is."""
+    return file.is_file() and file.resolve().is_relative_to(top.resolve())
 
 
 def _digest(files: dict[Path, bytes]) -> str:

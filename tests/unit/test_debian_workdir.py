@@ -45,6 +45,15 @@ def test_equal_content_is_the_same_directory_with_the_same_times(flake):
     assert copy(flake) != made
 
 
+def test_the_result_of_a_build_is_not_part_of_the_flake(flake):
+    before = copy(flake)
+    (flake / "result").symlink_to(EMBEDDED_DIR / "flake.nix")
+    (flake / "alias.nix").symlink_to("flake.nix")
+    after = copy(flake)
+    assert not (after / "result").exists()
+    assert (after / "alias.nix").read_text() == (before / "flake.nix").read_text()
+
+
 def test_a_library_of_one_s_own_is_kept(flake):
     (flake / "nxc").mkdir()
     (flake / "nxc" / "default.nix").write_text("mine")

@@ -7,7 +7,8 @@ b=@base@/usr/bin/busybox
 exec 0< /dev/console > /dev/console 2>&1
 echo "<<< NXC stage 2 >>>"
 
-mkdir -p /usr /tmp /root/.ssh /home /mnt /srv /opt /media /nix/var /.over/usr /.over/usr-work /.over/etc-work
+mkdir -p /usr /tmp /root/.ssh /home /mnt /srv /opt /media /nix/var
+mkdir -p /.over/usr /.over/usr-work /.over/etc-work
 mkdir -p /var/lib /var/log /var/cache /var/tmp /var/spool/cron/crontabs
 chmod 1777 /tmp /var/tmp
 chmod 700 /root /root/.ssh
@@ -42,8 +43,9 @@ if [ -f /etc/nxc/deployment-hosts ]; then
   cat /etc/static/hosts /etc/nxc/deployment-hosts > /run/hosts
   cat /run/hosts > /etc/hosts
 fi
-chmod 600 /root/.ssh/authorized_keys
-[ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -C "$host" -f /etc/ssh/ssh_host_ed25519_key
+[ -e /root/.ssh/authorized_keys ] && chmod 600 /root/.ssh/authorized_keys
+[ -e /etc/ssh/ssh_host_ed25519_key ] ||
+  ssh-keygen -q -t ed25519 -N '' -C "$host" -f /etc/ssh/ssh_host_ed25519_key
 for module in @modules@; do modprobe "$module"; done
 [ -n "@sysctl@" ] && $b sysctl -q -p /etc/sysctl.d/60-nxc.conf
 @postBoot@
