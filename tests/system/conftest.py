@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import deploy, state
+from enoslib_nxc import deploy, shell, state
 from enoslib_nxc.events import silent
 from tests.system import lab
 
@@ -28,3 +30,21 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for home in list(root.iterdir()) if root.is_dir() else []:
             deploy.destroy(home.name, silent, 60)
         assert set(lab.ours()) <= before
+
+
+@pytest.fixture
+def path_without(tmp_path, monkeypatch):
+    """Return how to take programs out of PATH; all others stay."""
+
+    def path_without(*names):
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        monkeypatch.setattr(shell, "SBIN", ())
+        for directory in [*os.environ["PATH"].split(":"), "/usr/sbin", "/sbin"]:
+            for program in Path(directory).glob("*"):
+                link = programs / program.name
+                if program.name not in names and not link.is_symlink():
+                    link.symlink_to(program)
+        monkeypatch.setenv("PATH", str(programs))
+
+    return path_without
