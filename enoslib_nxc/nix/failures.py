@@ -13,6 +13,9 @@ from enoslib_nxc.nix.store import NixStore
 from enoslib_nxc.nix.target import Target
 
 NO_ATTRIBUTE = "does not provide attribute"
+SEE_HELP = "Try '"
+"""Beginning of the line, an error to Nix, that follows one about a wrong flag."""
+
 NETWORK = ("unable to download", "Could not resolve", "cannot connect", "unable to fetch")
 
 
@@ -85,7 +88,8 @@ def _not_evaluated(log: BuildLog, target: Target) -> BuildError:
             details="\n".join(log.other),
         )
     # the last one: those before it are what it comes from, or what it was retried for
-    failure = log.failures[-1]
+    told = [each for each in log.failures if not each.message.startswith(SEE_HELP)]
+    failure = (told or log.failures)[-1]
     message, _, more = failure.message.partition("\n")
     details = "\n".join(part for part in (more.strip(), failure.excerpt) if part)
     if any(words in message for words in NETWORK):
@@ -107,6 +111,8 @@ def _advice(message: str, target: Target) -> str:
     absent = ("No such file", "does not exist", "not tracked", "not in the")
     if target.git_directory and any(words in message for words in absent):
         return f"git -C {target.git_directory} add FILE: Nix sees only files that git knows"
+    if "unrecognised flag" in message:
+        return "check build.nix_flags"
     return "see where it comes from: add --show-trace to build.nix_flags"
 
 

@@ -127,7 +127,9 @@ def _variant(content: Table, name: str | None, path: Path) -> Table:
     if name not in variants:
         raise ConfigError(
             f"{path} has no variant {name!r} (build.setup)",
-            resolution=f"set build.setup to one of: {', '.join(variants) or 'there is none'}",
+            resolution=f"set build.setup to one of: {', '.join(variants)}"
+            if variants
+            else "leave build.setup out: the file has no variant",
         )
     return _table(content, name)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ import psutil
 import enoslib_nxc
 from enoslib_nxc import debian, hosts, shell, ssh, state, status
 from enoslib_nxc.events import Event
+from enoslib_nxc.model import Deployment
 from enoslib_nxc.provider import NixOSCompose
 from enoslib_nxc.ssh import Access, HostKey
 
@@ -90,6 +92,12 @@ def assert_nothing_left(job_name: str, token: str, ports: list[int]) -> None:
     assert [port for port in ports if listens(port)] == []
 
 
+def assert_all_gone(made: NixOSCompose, record: Deployment) -> None:
+    """Check the same by the record that a deployment had."""
+    ports = [machine.ssh_port for machine in record.machines.values()]
+    assert_nothing_left(made.settings.job_name, record.token, ports)
+
+
 def python(
     text: str, *, timeout: float = 300, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
@@ -112,6 +120,14 @@ def copy_of_embedded(directory: Path) -> Path:
     for name in ("flake.nix", "composition.nix", "setup.toml", debian.LOCK_NAME):
         shutil.copy(debian.EMBEDDED_DIR / name, directory)
     return directory
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something has come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 def timed(action: object) -> float:

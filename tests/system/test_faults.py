@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from enoslib_nxc import deploy, procs, shell, state, status
@@ -50,21 +45,11 @@ class Assassin:
 
     def _kill(self) -> None:
         home = state.find(self.job_name)
-        until(lambda: "Linux version" in home.console(self.host).read_text(errors="replace"))
+        lab.until(
+            lambda: "Linux version" in home.console(self.host).read_text(errors="replace")
+        )
         self.killed_at = time.monotonic()
         procs.end(procs.tagged(f"enoslib-nxc:{home.load().token}:{self.host}"), 10)
-
-
-def until(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def assert_all_gone(made, record) -> None:
-    ports = [machine.ssh_port for machine in record.machines.values()]
-    lab.assert_nothing_left(made.settings.job_name, record.token, ports)
 
 
 # one machine, which does not come up
@@ -90,7 +75,7 @@ def test_a_machine_that_dies_is_told_at_once():
     )
     assert not made.is_created()
     made.destroy()
-    assert_all_gone(made, record)
+    lab.assert_all_gone(made, record)
 
 
 def test_a_machine_that_is_told_of_others_only(monkeypatch):
@@ -115,7 +100,7 @@ def test_a_machine_that_is_told_of_others_only(monkeypatch):
     )
     record = made.deployment
     made.destroy()
-    assert_all_gone(made, record)
+    lab.assert_all_gone(made, record)
 
 
 def test_deadline():
@@ -130,7 +115,7 @@ def test_deadline():
     record = made.deployment
     assert [m.state for m in record.machines.values()] == ["started"]
     made.destroy()
-    assert_all_gone(made, record)
+    lab.assert_all_gone(made, record)
 
 
 def test_with_a_failing_init_leaves_nothing():
@@ -146,103 +131,6 @@ def test_with_a_failing_init_leaves_nothing():
         pytest.fail("the body runs although init() failed")
     assert tokens
     lab.assert_nothing_left("within", tokens[0], [])
-
-
-# Ctrl-C
-
-INTERRUPTED = """
-    import time
-    from tests.system import lab
-
-    def at(event):
-        print(event.phase.value, event.message, event.status.value, flush=True)
-
-    made = lab.provider({job!r}, {{"server": 1}}, **{wish!r})
-    init = made.init
-    made.init = lambda: init(reporter=at)
-    {call}
-"""
-
-
-def interrupt(
-    job_name: str, at: str, pause: float, *, call: str = "made.init()", **wish: object
-) -> tuple[float, str]:
-    """Send Ctrl-C to a process that runs `init()`, some time after an event.
-
-    Args:
-        job_name: its deployment.
-        at: the event, "PHASE MESSAGE STATUS".
-        pause: seconds between the event and Ctrl-C.
-        call: what the process does.
-        wish: the configuration.
-
-    Returns:
-        The seconds until the process ended, and its standard error.
-    """
-    text = textwrap.dedent(INTERRUPTED.format(job=job_name, wish=wish, call=call))
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", text], **pipes) as child:
-        for line in child.stdout:
-            if line.strip() == at:
-                break
-        time.sleep(pause)
-        assert child.poll() is None, child.stderr.read()
-        below = psutil.Process(child.pid).children(recursive=True)
-        child.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        _out, err = child.communicate(timeout=60)
-        took = time.monotonic() - started
-    assert child.returncode in (-signal.SIGINT, 130)
-    _gone, alive = psutil.wait_procs(below, timeout=3)
-    assert [process.cmdline() for process in alive] == []
-    return took, err
-
-
-def test_ctrl_c_while_machines_boot():
-    took, err = interrupt("stopped", "boot come up started", 2)
-    print(f"ended {took:.1f} s after Ctrl-C")
-    assert took < 7
-    assert err.splitlines()[-1] == "KeyboardInterrupt"
-    made = lab.provider("stopped", {"server": 1})
-    record = made.deployment
-    assert len(lab.ours(f"enoslib-nxc:{record.token}:server")) == 1
-    root = str(state.state_root())
-    assert [
-        p.info["cmdline"]
-        for p in psutil.process_iter(["name", "cmdline"])
-        if p.info["name"] == "ssh" and any(root in word for word in p.info["cmdline"] or [])
-    ] == []
-    made.destroy()
-    assert_all_gone(made, record)
-
-
-def test_ctrl_c_within_with_leaves_nothing():
-    before = set(lab.ours())
-    took, err = interrupt("left", "boot come up started", 1, call="with made: pass")
-    print(f"ended {took:.1f} s after Ctrl-C")
-    assert err.splitlines()[-1] == "KeyboardInterrupt"
-    assert state.find("left") is None
-    assert set(lab.ours()) == before
-
-
-def test_ctrl_c_while_nix_builds(tmp_path):
-    """Nix and what it started end too; the build goes on where it was next time."""
-    flake = lab.copy_of_embedded(tmp_path / "flake")
-    file = flake / "composition.nix"
-    salt = f'"salt{time.time_ns()}"'
-    slow = f'[ (derivation {{ name = {salt}; system = "x86_64-linux"; '
-    slow += 'builder = "/bin/sh"; args = [ "-c" "/bin/sleep 60" ]; }) ]'
-    file.write_text(file.read_text().replace("[ pkgs.iperf3 ]", slow, 1))
-    event = "build build the composition started"
-    took, err = interrupt("unbuilt", event, 4, composition=str(flake))
-    assert took < 5
-    assert err.splitlines()[-1] == "KeyboardInterrupt"
-    assert state.find("unbuilt") is None
-    assert [
-        p.info["cmdline"]
-        for p in psutil.process_iter(["cmdline"])
-        if any(salt.strip('"') in word for word in p.info["cmdline"] or [])
-    ] == []
 
 
 # a context too large for the command line, and keys of the user's own
