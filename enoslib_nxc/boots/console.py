@@ -15,9 +15,12 @@ _SIGNS = (
         "its initrd could not be unpacked ({0}): give it more memory",
     ),
     (r"^role: null", "stage 1 did not find its address in the deployment JSON"),
-    (r"parse error: (.*)", "stage 1 could not read the deployment JSON ({0})"),
+    (r"(?:parse error|invalid json): (.*)", "stage 1 could not read the deployment JSON ({0})"),
     (r"wget: (.*)", "stage 1 could not fetch the deployment JSON ({0})"),
-    (r"stage 2 init script \((.*?)\) not found", "the role's system is not in the image ({0})"),
+    (
+        r"stage 2 init script \(([^)]*)\) not found",
+        "the role's system is not in the image ({0})",
+    ),
     (r"Out of memory: Killed process", "it ran out of memory: give it more"),
     (r"Kernel panic - not syncing: (.*)", "its kernel panicked ({0})"),
 )
@@ -45,7 +48,7 @@ def trouble(text: str) -> str:
     for pattern, meaning in _SIGNS:
         found = re.search(pattern, text, re.MULTILINE)
         if found:
-            return meaning.format(*(group.strip() for group in found.groups()))
+            return meaning.format(*(" ".join(group.split()) for group in found.groups()))
     return ""
 
 

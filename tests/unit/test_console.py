@@ -17,6 +17,14 @@ from enoslib_nxc.boots import console
             "stage 1 could not read the deployment JSON (Unfinished JSON term at EOF)",
         ),
         (
+            "gojq: invalid json: /mnt-root/etc/nxc/deployment.json\n",
+            "stage 1 could not read the deployment JSON (/mnt-root/etc/nxc/deployment.json)",
+        ),
+        (
+            'stage 2 init script (/mnt-root/{\n  "init": "/x"\n}/init) not found\n',
+            'the role\'s system is not in the image (/mnt-root/{ "init": "/x" }/init)',
+        ),
+        (
             "stage 2 init script (/mnt-root/nix/store/x/init) not found\n",
             "the role's system is not in the image (/mnt-root/nix/store/x/init)",
         ),

@@ -77,7 +77,9 @@ in {
     let
       built = builtins.mapAttrs (composition generation) compositions;
       described = builtins.mapAttrs (_: one: one.described) built;
-      infoFile = derive.writeText "compositions-info.json" (toJSON described);
+      # what stage 1 reads: it is that of 0.7 whatever the generation of the compose info
+      infoFile = derive.writeText "compositions-info.json" (toJSON
+        (builtins.mapAttrs (name: value: (composition "0.7" name value).described) compositions));
       storeLayer = layer {
         name = "nix-store.squashfs";
         infos = lib.concatMap (one: one.infos) (lib.attrValues built);
