@@ -6,6 +6,7 @@ Run it with scripts/demo, or with a Python that has enoslib-nxc:
 """
 
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import enoslib as en
 from rich.console import Console
 from rich.table import Table
 
-import enoslib_nxc  # noqa: F401 - adds NixOSCompose to enoslib
+import enoslib_nxc  # adds NixOSCompose to enoslib
 
 SECONDS = 3
 """Duration of each iperf3 run."""
@@ -81,4 +82,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except enoslib_nxc.NxcError as error:
+        sys.exit(f"error: {error}")

@@ -52,6 +52,7 @@ env | grep -qiE '^(http|https|all)_proxy=.' && echo proxy=1
 getent group nixbld >/dev/null && echo nixbld=1
 [ "$(cat /proc/sys/user/max_user_namespaces 2>/dev/null)" = 0 ] && echo nouserns=1
 [ "$(cat /proc/sys/kernel/unprivileged_userns_clone 2>/dev/null)" = 0 ] && echo nouserns=1
+command -v unshare >/dev/null && ! unshare --user true 2>/dev/null && echo nouserns=1
 for dir in /bin /usr /lib /lib64 /etc/alternatives; do [ -e "$dir" ] && echo "tools=$dir"; done
 config=$(nix --extra-experimental-features nix-command show-config --json 2>/dev/null) ||
   config=$(nix --extra-experimental-features nix-command config show --json 2>/dev/null)
@@ -73,7 +74,7 @@ class Facts:
         daemon: a Nix daemon answers.
         proxy: the network is reached through a proxy.
         nixbld: the group of build users exists.
-        userns: user namespaces are not forbidden.
+        userns: user namespaces can be made; they cannot in a chroot or a plain container.
         tools: directories of host tools that exist.
         settings: settings that the user's configuration changes -> value.
         substituters: the substituters in force.
@@ -282,6 +283,9 @@ def _no_group(facts: Facts) -> tuple[str, ...]:
 
 
 def _sandbox(facts: Facts) -> tuple[str, ...]:
+    """Return what makes the sandbox bearable, or leaves it out where root cannot have it."""
+    if not facts.userns and "sandbox" not in facts.settings:
+        return ("--option", "sandbox", "false")
     # a list until 2.26, an object since; /bin/sh alone is what Nix was compiled with
     paths = facts.settings.get("sandbox-paths")
     names = (

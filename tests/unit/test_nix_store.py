@@ -170,3 +170,10 @@ def test_substituters_without_a_name_are_left_out_and_others_stay() -> None:
     assert substituters.options(["daemon"], resolve=lambda _: False) == ()
     assert substituters.options([], resolve=lambda _: False) == ()
     assert substituters.options(["http://a"], resolve=lambda _: False)[-1] == ""
+
+
+def test_root_without_user_namespaces_builds_without_a_sandbox() -> None:
+    facts = Facts(nix="/usr/bin/nix", uid=0, owner=True, userns=False, tools=("/usr",))
+    store = decide(Build(), facts)
+    assert store.options[-3:] == ("--option", "sandbox", "false")
+    assert "sandbox-paths" not in store.options
