@@ -165,9 +165,11 @@ def test_too_little_memory_in_the_machine(built):
 @pytest.mark.parametrize(("nodes", "need"), [(1, "1 machine needs"), (2, "2 machines need")])
 def test_too_little_memory_here(built, nodes, need):
     mib = 10**7
-    message = refused(PlatformError, {"server": nodes}, **built(), vm={"memory": mib})
+    message = refused(
+        PlatformError, {"server": nodes}, **built(), vm={"memory": mib, "accel": "tcg"}
+    )
     told, resolution = message.split("\n")
-    assert told.startswith(f"not enough memory: {need} {nodes * (mib + 64)} MiB, ")
+    assert told.startswith(f"not enough memory: {need} {nodes * (mib + 64 + 128)} MiB, ")
     assert told.endswith(" MiB are available")
     assert resolution == "-> lower vm.memory, or start fewer machines"
 

@@ -27,7 +27,7 @@ def test_whole_command_line():
     assert COMMAND.argv("/usr/bin/qemu") == [
         *["/usr/bin/qemu", "-name", "enoslib-nxc:t:server", "-daemonize"],
         *["-nodefaults", "-no-user-config", "-display", "none"],
-        *["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"],
+        *["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=128", "-cpu", "max"],
         *["-m", "512", "-smp", "2"],
         *["-kernel", "/nix/store/k/kernel", "-initrd", "/nix/store/i/initrd"],
         *["-append", "console=ttyS0 nxc.id=d"],
