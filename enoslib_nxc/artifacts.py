@@ -6,7 +6,6 @@ from pathlib import Path
 
 from enoslib_nxc import debian, nix, ssh
 from enoslib_nxc.config import EMBEDDED, Settings
-from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.model import Artifacts
 
@@ -34,7 +33,7 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
         report=report,
         timeout=settings.deadlines.build,
         given=settings.composition,
-        wrap=_builder(settings),
+        site=_builder(settings),
     )
     return artifacts.model_copy(update={"fingerprint": fingerprint})
 
@@ -56,12 +55,12 @@ def _flake(settings: Settings) -> str:
     return settings.composition
 
 
-def _builder(settings: Settings) -> nix.Wrap | None:
-    """Return what runs a command on the machine of `build.on`, None for this one."""
-    if settings.build.on == "local":
-        return None
-    address = nix.address(settings.build.on)
-    return lambda words: ssh.to_builder(address.host, address.user, address.port, words)
+def _builder(settings: Settings) -> nix.Site:
+    """Return the machine of `build.on`."""
+    return nix.site(
+        settings.build,
+        lambda at, words: ssh.to_builder(at.host, at.user, at.port, words),
+    )
 
 
 def _prepared(settings: Settings, flake: str, report: Reporter) -> str:
@@ -69,17 +68,11 @@ def _prepared(settings: Settings, flake: str, report: Reporter) -> str:
     directory = Path(flake.removeprefix("path:")).expanduser()
     if not (directory / debian.LOCK_NAME).is_file():
         return flake
-    if settings.build.on != "local":
-        raise ConfigError(
-            f"build.on: {settings.build.on} cannot build a composition of Debian packages "
-            f"({debian.LOCK_NAME}): their sources are fetched on this machine",
-            resolution='set build.on to "local", or use a composition on nixpkgs',
-        )
     prepared = debian.prepare(
         directory,
-        store=nix.choose(settings.build),
+        store=nix.choose(settings.build, site=_builder(settings)),
         locked=settings.build.locked,
         report=report,
         timeout=settings.deadlines.build,
     )
-    return str(prepared.flake_dir)
+    return f"path:{prepared.flake_dir}"  # whatever git repository the cache is in

@@ -80,7 +80,18 @@ class Fetcher:
     def _add(self, lock: Lock) -> None:
         missing = nix_store.invalid(lock.sources, self._store, timeout=self._timeout)
         self.fetched = self.fetched or bool(missing)
-        nix_store.add(missing, self._cache, self._store, timeout=self._timeout)
+        nix_store.add(
+            missing,
+            self._cache,
+            self._store,
+            timeout=self._timeout,
+            sent=lambda done: self._running.progress(
+                f"send to {self._store.site.name}",
+                done=done,
+                total=len(missing),
+                unit="packages",
+            ),
+        )
 
     def _from_network(self, pinned: Lock, *, locked: bool) -> Lock:
         self.fetched = True

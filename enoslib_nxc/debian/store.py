@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from enoslib_nxc import nix
 from enoslib_nxc.debian.lock import Source
 from enoslib_nxc.nix import NixStore
 
@@ -46,8 +47,14 @@ def invalid(sources: Sequence[Source], store: NixStore, *, timeout: float) -> li
     return [by_path[path] for path in result.stdout.split() if path in by_path]
 
 
-def add(sources: Sequence[Source], cache: Path, store: NixStore, *, timeout: float) -> None:
-    """Add files of the cache to the Nix store, where builds find them by their hash."""
-    if sources:
-        files = [str(cache / source.filename) for source in sources]
-        store.run("nix-store", "--add-fixed", "sha256", *files, timeout=timeout)
+def add(
+    sources: Sequence[Source],
+    cache: Path,
+    store: NixStore,
+    *,
+    timeout: float,
+    sent: Callable[[int], None],
+) -> None:
+    """Add files of the cache to the Nix store; see `nix.add_files`."""
+    files = [cache / source.filename for source in sources]
+    nix.add_files(store, files, timeout=timeout, sent=sent)

@@ -18,7 +18,7 @@ from enoslib_nxc.model import Artifacts, Provenance, StoreMap
 from enoslib_nxc.nix import failures, provenance, remote, setup_toml, source
 from enoslib_nxc.nix.events import BuildLog
 from enoslib_nxc.nix.reuse import fingerprint
-from enoslib_nxc.nix.site import Wrap
+from enoslib_nxc.nix.site import HERE, Site
 from enoslib_nxc.nix.source import Source
 from enoslib_nxc.nix.store import NixStore, choose
 from enoslib_nxc.nix.target import Target
@@ -34,7 +34,7 @@ def build(
     report: Reporter,
     timeout: float,
     given: str = "",
-    wrap: Wrap | None = None,
+    site: Site = HERE,
 ) -> Artifacts:
     """Build a composition, here or on `build.on`.
 
@@ -44,7 +44,7 @@ def build(
         report: where progress goes.
         timeout: seconds for all of it.
         given: what the user calls the flake, where it is a copy.
-        wrap: turns an argv into one that runs on the machine of `build.on`.
+        site: the machine of `build.on`.
 
     Raises:
         ConfigError: there is no such flake, variant or parameter.
@@ -61,7 +61,7 @@ def build(
             artifacts = _prebuilt(settings, place.file)
             origin = provenance.collect(artifacts, flake=given)
         else:
-            artifacts, origin = _built(settings, place, given, running, timeout, wrap)
+            artifacts, origin = _built(settings, place, given, running, timeout, site)
     return artifacts.model_copy(update={"fingerprint": mark, "provenance": origin})
 
 
@@ -85,7 +85,7 @@ def _built(
     given: str,
     running: Step,
     timeout: float,
-    wrap: Wrap | None,
+    site: Site,
 ) -> tuple[Artifacts, Provenance]:
     deadline = time.monotonic() + timeout
 
@@ -93,7 +93,7 @@ def _built(
         return max(0.1, deadline - time.monotonic())
 
     setup = setup_toml.resolve(settings.build, place.directory)
-    store = choose(settings.build, site=remote.site(settings.build, wrap))
+    store = choose(settings.build, site=site)
     name = "" if settings.all_in_one else settings.composition_name
     with TemporaryDirectory(prefix="enoslib-nxc-") as scratch:
         target = Target(

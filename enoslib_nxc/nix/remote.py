@@ -1,4 +1,4 @@
-"""Builds on another machine: the flake's source goes there, what is needed comes back.
+"""Builds on another machine: its sources go there, what is needed comes back.
 
 Over ssh, as argv that the caller wraps; nothing but sh, tar and Nix is needed there.
 """
@@ -9,20 +9,22 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from enoslib_nxc import shell
 from enoslib_nxc.config import Build
-from enoslib_nxc.errors import ArtifactError, ConfigError
+from enoslib_nxc.errors import ArtifactError, BuildError, CommandError, ConfigError
 from enoslib_nxc.model import StoreMap
-from enoslib_nxc.nix.site import HERE, Site, Wrap
+from enoslib_nxc.nix.site import HERE, Site
 from enoslib_nxc.nix.store import NixStore
 
 LOCAL = "local"
+BATCH = 32 << 20
+"""Bytes of sources that go there in one stream."""
+
 KEPT_SOURCES = 10
 """Flake sources that stay on the other machine, the latest ones."""
 
@@ -34,16 +36,25 @@ echo "$dir"
 exit 0
 """
 
-# Unpacks aside and renames, so that a cut connection leaves no half of a source.
-PUSH = rf"""
+# Unpacks a tar aside: a cut connection leaves nothing.
+RECEIVE = r"""
 set -e
 umask 077
-cache="${{XDG_CACHE_HOME:-$HOME/.cache}}/enoslib-nxc/sources"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/enoslib-nxc/sources"
 mkdir -p "$cache"
 part=$(mktemp -d "$cache/.part.XXXXXX")
+trap 'rm -rf "$part"' EXIT
 tar -x --no-same-owner -C "$part" -f -
-mv -T "$part" "$cache/$1" 2>/dev/null || rm -rf "$part"
+"""
+
+PUSH = rf"""{RECEIVE}
+mv -T "$part" "$cache/$1" 2>/dev/null || [ -d "$cache/$1" ]
 cd "$cache" && ls -1t | tail -n +{KEPT_SOURCES + 1} | while read -r old; do rm -rf "$old"; done
+"""
+
+# Runs a command on the files that came.
+ADD = rf"""{RECEIVE}
+cd "$part" && "$@" ./*
 """
 
 # Store paths may be links to others; what arrives is the file itself. Some names are dummies.
@@ -83,24 +94,22 @@ def address(on: str) -> Address:
     return Address(parts.hostname, parts.username, port)
 
 
-def site(build: Build, wrap: Wrap | None) -> Site:
+def site(build: Build, reach: Callable[[Address, Sequence[str]], Sequence[str]]) -> Site:
     """Return the machine that builds.
 
     Args:
         build: the configuration's section.
-        wrap: turns an argv into one that runs on `build.on`; not needed for "local".
+        reach: turns an argv into one that runs at an address.
 
     Raises:
         ConfigError: `build.on` is no address.
     """
     if build.on == LOCAL:
         return HERE
-    if wrap is None:
-        raise ValueError("build.on needs a way to run commands there")
     there = address(build.on)
     # with the port: behind two ports of one host are two machines, with caches of their own
     name = f"{there.host}:{there.port}" if there.port else there.host
-    return Site(name=name, wrap=wrap)
+    return Site(name=name, wrap=lambda words: reach(there, words))
 
 
 def push(there: Site, packed: Path, left: Callable[[], float]) -> str:
@@ -118,8 +127,69 @@ def push(there: Site, packed: Path, left: Callable[[], float]) -> str:
         digest = hashlib.sha256(content.read()).hexdigest()
     found = there.run(_sh(FIND, digest), timeout=left()).stdout.splitlines()
     if "present" not in found[1:]:
-        shell.stream(there.argv(_sh(PUSH, digest)), timeout=left(), stdin_from=packed)
+        there.stream(_sh(PUSH, digest), timeout=left(), stdin_from=packed)
     return found[0]
+
+
+def add_files(
+    store: NixStore,
+    files: Sequence[Path],
+    *,
+    timeout: float,
+    sent: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Add files to a store under their names, where builds find them by their sha256.
+
+    To another machine they go in a few streams; what a stream brought is in the store, so
+    that a cut connection costs one of them.
+
+    Args:
+        store: the store.
+        files: files on this machine.
+        timeout: seconds for each process.
+        sent: called with the number of files there so far.
+
+    Raises:
+        BuildError: the other machine did not take them.
+    """
+    add = ("--add-fixed", "sha256")
+    if store.site.wrap is None:
+        if files:
+            store.run("nix-store", *add, *map(str, files), timeout=timeout)
+        return
+    variables = [f"{key}={value}" for key, value in store.env.items()]
+    command = _sh(ADD, "env", *variables, *store.argv("nix-store", *add))
+    there = 0
+    for batch in batches(files, [file.stat().st_size for file in files]):
+        with TemporaryDirectory(prefix="enoslib-nxc-") as scratch:
+            packed = Path(scratch, "files.tar")
+            with tarfile.open(packed, "w") as archive:
+                for file in batch:
+                    archive.add(file, file.name)
+            try:
+                store.site.stream(command, timeout=timeout, stdin_from=packed)
+            except CommandError as error:
+                raise BuildError(
+                    f"sources could not be sent to {store.site.name}: {error.brief}",
+                    details=error.details,
+                    resolution="try again: what is there already is not sent anew",
+                ) from error
+        there += len(batch)
+        sent(there)
+
+
+def batches(files: Sequence[Path], sizes: Sequence[int]) -> Iterator[list[Path]]:
+    """Yield files in order, in groups of `BATCH` bytes, or one larger file alone. Pure."""
+    group: list[Path] = []
+    room = BATCH
+    for file, size in zip(files, sizes, strict=True):
+        if group and size > room:
+            yield group
+            group, room = [], BATCH
+        group.append(file)
+        room -= size
+    if group:
+        yield group
 
 
 def fetch(
@@ -179,7 +249,7 @@ def _bring(
     with TemporaryDirectory(prefix=".part-", dir=here.root) as part:
         packed = Path(part, "files.tar")
         command = _sh(FETCH, str(store.map.root), *missing)
-        shell.stream(store.site.argv(command), timeout=left(), stdout_to=packed)
+        store.site.stream(command, timeout=left(), stdout_to=packed)
         with tarfile.open(packed) as archive:
             archive.extractall(part, filter="data")
         for path in missing:

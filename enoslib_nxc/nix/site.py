@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from enoslib_nxc import shell
 
@@ -46,18 +47,37 @@ class Site:
     ) -> shell.Result:
         """Run a command there to its end; see `enoslib_nxc.shell.run`.
 
-        Elsewhere it is told its time, too, since it runs on when our end of ssh is killed;
-        a little more of it, so that our own deadline is what strikes first.
+        Elsewhere it is told its time, too, since it runs on when our end of ssh is killed.
         """
-        if self.wrap is not None:
-            words = ["timeout", "-k", "5", f"{timeout + 10:.0f}", *words]
         return shell.run(
-            self.argv(words, env),
+            self.argv(self._timed(words, timeout), env),
             env=None if self.wrap else env,
             timeout=timeout,
             check=check,
             on_stderr=on_stderr,
         )
+
+    def stream(
+        self,
+        words: Sequence[str],
+        *,
+        timeout: float,
+        stdin_from: Path | None = None,
+        stdout_to: Path | None = None,
+    ) -> shell.Result:
+        """Run a command there that a file goes to or comes from; see `shell.stream`."""
+        return shell.stream(
+            self.argv(self._timed(words, timeout)),
+            timeout=timeout,
+            stdin_from=stdin_from,
+            stdout_to=stdout_to,
+        )
+
+    def _timed(self, words: Sequence[str], timeout: float) -> Sequence[str]:
+        """Let words end by themselves; a little late, so that our own deadline is first."""
+        if self.wrap is None:
+            return words
+        return ["timeout", "-k", "5", f"{timeout + 10:.0f}", *words]
 
 
 HERE = Site()

@@ -129,8 +129,9 @@ def build(
     conf: Settings, flake: Path | str, *, wrap: Wrap | None = None, timeout: float = 120
 ) -> tuple[Artifacts, list[Event]]:
     events: list[Event] = []
+    site = nix.site(conf.build, lambda _, words: (wrap or list)(words))
     artifacts = nix.build(
-        conf, flake=str(flake), report=events.append, timeout=timeout, wrap=wrap
+        conf, flake=str(flake), report=events.append, timeout=timeout, site=site
     )
     return artifacts, events
 

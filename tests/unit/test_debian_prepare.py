@@ -98,7 +98,7 @@ class Archive:
     def invalid(self, sources, store, *, timeout):
         return [one for one in sources if nix_store.store_path(one) not in self.store]
 
-    def add(self, sources, cache, store, *, timeout):
+    def add(self, sources, cache, store, *, timeout, sent):
         if sources:
             self.calls.append(f"add {len(sources)}")
         self.store |= {nix_store.store_path(one) for one in sources}

@@ -205,3 +205,11 @@ def test_provenance_without_nix(tmp_path: Path) -> None:
     (tmp_path / "debian.lock.json").write_text("{}")
     locked = provenance.collect(artifacts, flake="./f", directory=tmp_path).lock_hash
     assert len(locked) == 64
+
+
+def test_sources_go_there_in_streams_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "BATCH", 10)
+    files = [Path(name) for name in "abcdef"]
+    grouped = remote.batches(files, [4, 6, 1, 25, 9, 1])
+    assert ["".join(map(str, group)) for group in grouped] == ["ab", "c", "d", "ef"]
+    assert list(remote.batches([], [])) == []
