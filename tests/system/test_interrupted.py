@@ -17,7 +17,12 @@ from tests.system import lab
 
 INTERRUPTED = """
     import time
+    import signal
+
     from tests.system import lab
+
+    # a background job of a shell that is no terminal's is born deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(event):
         print(event.phase.value, event.message, event.status.value, flush=True)
