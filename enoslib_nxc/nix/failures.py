@@ -16,6 +16,9 @@ NO_ATTRIBUTE = "does not provide attribute"
 SEE_HELP = "Try '"
 """Beginning of the line, an error to Nix, that follows one about a wrong flag."""
 
+NO_FLAKE = ("cannot find flake", "' is unsupported")
+"""Of a name that no registry has; of a URL of no known kind."""
+
 NETWORK = ("unable to download", "Could not resolve", "cannot connect", "unable to fetch")
 
 
@@ -94,7 +97,7 @@ def _not_evaluated(log: BuildLog, target: Target) -> BuildError:
     details = "\n".join(part for part in (more.strip(), failure.excerpt) if part)
     if any(words in message for words in NETWORK):
         return BuildError(
-            f"cannot fetch {target.given}: {message}",
+            f"cannot fetch composition {target.given}: {message}",
             details=details,
             resolution="check the network and the flake reference; "
             "or give the directory of a flake that is on this machine",
@@ -111,6 +114,8 @@ def _advice(message: str, target: Target) -> str:
     absent = ("No such file", "does not exist", "not tracked", "not in the")
     if target.git_directory and any(words in message for words in absent):
         return f"git -C {target.git_directory} add FILE: Nix sees only files that git knows"
+    if any(words in message for words in NO_FLAKE):
+        return "composition is no file or directory here, nor a flake that Nix knows: check it"
     if "unrecognised flag" in message:
         return "check build.nix_flags"
     return "see where it comes from: add --show-trace to build.nix_flags"

@@ -23,6 +23,9 @@ STORE = "/nix/store"
 
 PLAIN = re.compile(r"[A-Za-z0-9/._+=,@:-]+")
 
+# a URL, or a name of the registry (Nix manual, "flake references"); the rest can but be paths
+REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[A-Za-z][\w-]*([/?]|$)", re.ASCII)
+
 # a full commit, a NAR hash, or a commit in the place that github: and the like have for it
 LOCKED = re.compile(r"[?&](rev=[0-9a-f]{40}|narHash=)|^\w+:[^/?]+/[^/?]+/[0-9a-f]{40}(\?|$)")
 
@@ -80,9 +83,10 @@ def locate(flake: str) -> Source:
     if path.is_file():
         return Source(ref="", file=path.absolute())
     if not path.is_dir():
-        if is_plain or flake.startswith((".", "/", "~")):
+        if is_plain or not REFERENCE.match(flake):
             raise ConfigError(
                 f"composition {flake} does not exist",
+                details="" if path == path.absolute() else f"looked for {path.absolute()}",
                 resolution="give a directory with a flake.nix, a flake reference, "
                 "or a compose-info file",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,16 @@ def test_unknown_role(built):
 def test_flake_missing(tmp_path):
     assert refused(ConfigError, composition=f"{tmp_path}/nowhere") == (
         f"composition {tmp_path}/nowhere does not exist\n"
+        "-> give a directory with a flake.nix, a flake reference, or a compose-info file"
+    )
+
+
+@pytest.mark.parametrize("given", ["nowhere.json", "./missing/dir"])
+def test_neither_a_path_nor_a_reference(given, path_without):
+    path_without("nix")  # told before Nix is asked
+    assert refused(ConfigError, composition=given) == (
+        f"composition {given} does not exist\n"
+        f"  looked for {Path.cwd() / given}\n"
         "-> give a directory with a flake.nix, a flake reference, or a compose-info file"
     )
 

@@ -101,6 +101,21 @@ def test_an_evaluation_error_is_the_last_message() -> None:
     assert error.resolution == "see where it comes from: add --show-trace to build.nix_flags"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "cannot find flake 'flake:nowhere' in the flake registries",
+        "input 'gihub:a/b#packages.x86_64-linux' is unsupported",
+    ],
+)
+def test_a_reference_that_nix_does_not_know(message: str) -> None:
+    error = failures.explain(log_of(message), NixStore(), TARGET, 1)
+    assert error.brief == f"cannot evaluate composition::vm-ramdisk of ./f: {message}"
+    assert error.resolution == (
+        "composition is no file or directory here, nor a flake that Nix knows: check it"
+    )
+
+
 def test_an_error_that_is_not_of_a_builder() -> None:
     log = log_of("a 'riscv64-linux' is required to build 'x.drv'")
     log.feed('@nix {"action":"start","id":1,"level":0,"text":"","type":104}')
@@ -113,7 +128,7 @@ def test_an_error_that_is_not_of_a_builder() -> None:
 def test_an_unreachable_reference() -> None:
     message = "unable to download 'https://example.org/x': Could not resolve host name (6)"
     error = failures.explain(log_of(message), NixStore(), TARGET, 1)
-    assert error.brief == f"cannot fetch ./f: {message}"
+    assert error.brief == f"cannot fetch composition ./f: {message}"
     assert error.resolution.startswith("check the network and the flake reference")
 
 

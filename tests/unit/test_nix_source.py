@@ -60,6 +60,30 @@ def test_a_path_that_is_not_there(given: str) -> None:
     assert caught.value.brief == f"composition {given} does not exist"
 
 
+@pytest.mark.parametrize("given", ["nowhere.json", "a.d/none", "./none", "two words", "é"])
+def test_what_can_be_no_flake_reference_is_told_where_it_was_looked_for(given: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        locate(given)
+    assert str(caught.value) == (
+        f"composition {given} does not exist\n"
+        f"  looked for {Path.cwd() / given}\n"
+        "-> give a directory with a flake.nix, a flake reference, or a compose-info file"
+    )
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        *("nixpkgs", "nixpkgs/nixos-24.05", "my_flake-2?dir=x", "flake:nixpkgs", "x/v1.0.json"),
+        *("github:a/b", "github:a/b/c.d?dir=e", "gitlab:a/b", "sourcehut:~a/b", "unheard:of"),
+        *("git+https://x/y", "git+ssh://git@x/y?ref=z", "git+file:///x", "hg+https://x"),
+        *("https://x/y.tar.gz", "tarball+https://x/y", "file:///x.tar", "git:/x"),
+    ],
+)
+def test_what_may_be_a_flake_reference_is_for_nix_to_say(ref: str) -> None:
+    assert locate(ref) == Source(ref=ref)
+
+
 def test_a_directory_without_flake(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         locate(str(tmp_path))
