@@ -6,8 +6,10 @@ from pathlib import Path
 
 from enoslib_nxc import debian, nix, ssh
 from enoslib_nxc.config import EMBEDDED, Settings
+from enoslib_nxc.errors import BuildError, DeadlineError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.model import Artifacts
+from enoslib_nxc.wait import Deadline
 
 
 def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> Artifacts:
@@ -27,15 +29,30 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
         with step(report, Phase.BUILD, "build the composition") as reuse:
             reuse.noop("unchanged since the last build")
         return previous
-    artifacts = nix.build(
+    try:
+        artifacts = _made(settings, flake, report)
+    except DeadlineError as error:
+        raise BuildError(
+            "fetching and building the composition did not end within "
+            f"{settings.deadlines.build:g} s",
+            details=f"{error.brief}\n{error.details}",
+            resolution="give it more time with deadlines.build; what is there already is kept",
+        ) from error
+    return artifacts.model_copy(update={"fingerprint": fingerprint})
+
+
+def _made(settings: Settings, flake: str, report: Reporter) -> Artifacts:
+    """Fetch and build, all under one deadline."""
+    deadline = Deadline(settings.deadlines.build)
+    prepared = _prepared(settings, flake, report)
+    return nix.build(
         settings,
-        flake=_prepared(settings, flake, report),
+        flake=prepared,
         report=report,
-        timeout=settings.deadlines.build,
+        timeout=deadline.remaining(),
         given=settings.composition,
         site=_builder(settings),
     )
-    return artifacts.model_copy(update={"fingerprint": fingerprint})
 
 
 def effective(settings: Settings) -> Settings:

@@ -60,6 +60,10 @@ class CommandError(NxcError):
     """A program that we started failed, or did not end in time."""
 
 
+class DeadlineError(CommandError):
+    """A program that we started did not end in time."""
+
+
 class BuildError(NxcError):
     """Nix, or the step that fetches a composition's sources, could not build."""
 

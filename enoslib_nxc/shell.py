@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from enoslib_nxc.errors import CommandError, ToolMissingError
+from enoslib_nxc.errors import CommandError, DeadlineError, ToolMissingError
 
 TAIL_LINES = 20
 """Lines of output that an error shows: what colmena and Nix show by default."""
@@ -119,7 +119,8 @@ def run(
 
     Raises:
         ToolMissingError: there is no such program.
-        CommandError: it failed (with `check`), or did not end in time.
+        CommandError: it failed (with `check`).
+        DeadlineError: it did not end in time.
     """
     words = tuple(str(word) for word in argv)
     child = _start(words, env=env, cwd=cwd)
@@ -146,7 +147,8 @@ def stream(
 
     Raises:
         ToolMissingError: there is no such program.
-        CommandError: it failed, or did not end in time.
+        CommandError: it failed.
+        DeadlineError: it did not end in time.
     """
     words = tuple(str(word) for word in argv)
     with ExitStack() as files:
@@ -176,7 +178,7 @@ def _finish(
         _children.discard(child)
     result = Result(words, child.returncode, stdout, stderr, time.monotonic() - started)
     if expired:
-        raise CommandError(
+        raise DeadlineError(
             f"{words[0]} did not end within {timeout:g} s",
             details=f"$ {_shown(words)}\n{tail(stderr or stdout)}",
         )

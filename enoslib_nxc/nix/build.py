@@ -178,7 +178,7 @@ def run_nix(
         )
     except CommandError as error:
         raise BuildError(
-            f"building {target.name} did not end within {seconds:.0f} s",
+            f"building {target.name} did not end within {_shown(seconds)} s",
             details=f"being built: {progress.latest or 'nothing'}",
             resolution="give it more time with deadlines.build; what is built already is kept",
         ) from error
@@ -188,6 +188,10 @@ def run_nix(
     if not progress.log.began and not progress.log.downloaded:
         running.noop("already built")
     return _output(result.stdout)
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}".removesuffix(".0")
 
 
 def _output(text: str) -> str:

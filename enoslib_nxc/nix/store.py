@@ -17,82 +17,22 @@ has an empty sandbox; where there is a daemon, its administrator decides.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from enoslib_nxc import shell
 from enoslib_nxc.config import Build
-from enoslib_nxc.errors import BuildError, CommandError, ToolMissingError
+from enoslib_nxc.errors import BuildError, CommandError
 from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix import substituters
+from enoslib_nxc.nix.facts import Facts, probe
 from enoslib_nxc.nix.site import HERE, Site
 
+MAKE_TIMEOUT = 30.0
+"""Seconds to make a directory, on a network file system perhaps."""
+
 FEATURES = ("--extra-experimental-features", "nix-command flakes")
-PROBE_TIMEOUT = 30.0
-"""Seconds; the probe takes 40 ms here, and a daemon's socket unit may first start it."""
-
-# One process tells all; the same here and through ssh, whose PATH often lacks Nix's own.
-PROBE = r"""
-PATH="$PATH:$HOME/.nix-profile/bin:/nix/var/nix/profiles/default/bin"
-nix=$(command -v nix) || exit 0
-echo "nix=$nix"
-echo "version=$("$nix" --version)"
-echo "uid=$(id -u)"
-echo "home=$HOME"
-echo "data=${XDG_DATA_HOME:-$HOME/.local/share}"
-state="${NIX_STATE_DIR:-/nix/var/nix}"
-[ -w "$state" ] && echo owner=1
-socket="${NIX_DAEMON_SOCKET_PATH:-$state/daemon-socket/socket}"
-[ -S "$socket" ] && [ -w "$socket" ] &&
-  nix --extra-experimental-features nix-command store ping --store daemon \
-    >/dev/null 2>&1 && echo daemon=1
-env | grep -qiE '^(http|https|all)_proxy=.' && echo proxy=1
-getent group nixbld >/dev/null && echo nixbld=1
-[ "$(cat /proc/sys/user/max_user_namespaces 2>/dev/null)" = 0 ] && echo nouserns=1
-[ "$(cat /proc/sys/kernel/unprivileged_userns_clone 2>/dev/null)" = 0 ] && echo nouserns=1
-command -v unshare >/dev/null && ! unshare --user true 2>/dev/null && echo nouserns=1
-for dir in /bin /usr /lib /lib64 /etc/alternatives; do [ -e "$dir" ] && echo "tools=$dir"; done
-config=$(nix --extra-experimental-features nix-command show-config --json 2>/dev/null) ||
-  config=$(nix --extra-experimental-features nix-command config show --json 2>/dev/null)
-printf 'config=%s\n' "$config"
-"""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a machine has of Nix.
-
-    Args:
-        nix: path of the nix program.
-        version: its version.
-        uid: numeric user id.
-        home: home directory.
-        data: XDG data directory.
-        owner: the user may write to the usual store's state directory.
-        daemon: a Nix daemon answers.
-        proxy: the network is reached through a proxy.
-        nixbld: the group of build users exists.
-        userns: user namespaces can be made; they cannot in a chroot or a plain container.
-        tools: directories of host tools that exist.
-        settings: settings that the user's configuration changes -> value.
-        substituters: the substituters in force.
-    """
-
-    nix: str
-    version: str = ""
-    uid: int = 0
-    home: str = "/root"
-    data: str = "/root/.local/share"
-    owner: bool = False
-    daemon: bool = False
-    proxy: bool = False
-    nixbld: bool = False
-    userns: bool = True
-    tools: tuple[str, ...] = ()
-    settings: Mapping[str, object] = field(default_factory=dict)
-    substituters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,75 +95,13 @@ def choose(build: Build, *, site: Site = HERE) -> NixStore:
     """
     facts = probe(site)
     store = decide(build, facts, site=site)
+    if store.map != StoreMap():
+        _make(store.map.root, site)
     if facts.proxy:
         return store  # names are the proxy's affair
     resolve = substituters.resolves_on(site) if site.wrap else substituters.resolves
     dead = substituters.options(facts.substituters, resolve=resolve)
     return replace(store, options=(*store.options, *dead))
-
-
-def probe(site: Site = HERE) -> Facts:
-    """Ask a machine what it has of Nix (one process, about 40 ms).
-
-    Raises:
-        ToolMissingError: there is no Nix.
-        BuildError: the machine does not answer.
-    """
-    try:
-        said = site.run(["sh", "-c", PROBE], timeout=PROBE_TIMEOUT).stdout
-    except CommandError as error:
-        raise BuildError(
-            f"cannot find out what there is of Nix{site.where or ' here'}: {error.brief}",
-            details=error.details,
-            resolution=f"check that `ssh {site.name} true` works (build.on)" * bool(site.name),
-        ) from error
-    facts = parse_probe(said)
-    if facts is None:
-        raise ToolMissingError(
-            f"nix is not installed{site.where}; it is needed to build the composition",
-            resolution="apt-get install nix-bin, or give a compose-info file that is already "
-            "built as composition",
-        )
-    return facts
-
-
-def parse_probe(text: str) -> Facts | None:
-    """Read what `PROBE` printed; None when it found no Nix."""
-    pairs = [line.partition("=")[::2] for line in text.splitlines() if "=" in line]
-    said = dict(pairs)
-    if "nix" not in said:
-        return None
-    config = _config(said.get("config", ""))
-    settings = {
-        name: entry["value"]
-        for name, entry in config.items()
-        if entry.get("value") != entry.get("defaultValue")
-    }
-    urls = config.get("substituters", {}).get("value", ())
-    return Facts(
-        nix=said["nix"],
-        version=said.get("version", "").rpartition(" ")[2],
-        uid=int(said["uid"]),
-        home=said["home"],
-        data=said["data"],
-        owner="owner" in said,
-        daemon="daemon" in said,
-        proxy="proxy" in said,
-        nixbld="nixbld" in said,
-        userns="nouserns" not in said,
-        tools=tuple(value for key, value in pairs if key == "tools"),
-        settings=settings,
-        substituters=tuple(str(url) for url in urls) if isinstance(urls, list) else (),
-    )
-
-
-def _config(text: str) -> dict[str, dict[str, object]]:
-    """Read `nix show-config --json`: name -> {value, defaultValue, ...}; {} if it failed."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return {key: value for key, value in found.items() if isinstance(value, dict)}
 
 
 def decide(build: Build, facts: Facts, *, site: Site = HERE) -> NixStore:
@@ -271,6 +149,30 @@ def _alternative(build: Build, facts: Facts, site: Site) -> Path | None:
         return Path(chosen)
     usable = facts.uid == 0 or facts.owner or facts.daemon or chosen != "auto"
     return None if usable else Path(facts.data, "enoslib-nxc", "store")
+
+
+def _make(root: Path, site: Site) -> None:
+    """Make the directory of a store, which Nix would do later and with less to say.
+
+    Raises:
+        BuildError: it cannot be made, or not be written.
+    """
+    script = 'mkdir -p -- "$1/nix" && [ -w "$1/nix" ]'
+    try:
+        made = site.run(
+            ["sh", "-c", script, "sh", str(root)],
+            env={"LC_ALL": "C"},
+            timeout=MAKE_TIMEOUT,
+            check=False,
+        )
+        fault = made.stderr.rpartition(": ")[2].strip().lower() or "it cannot be written"
+    except CommandError as error:
+        made, fault = None, error.brief
+    if made is None or made.returncode != 0:
+        raise BuildError(
+            f"build.store: the Nix store {root} cannot be used{site.where}: {fault}",
+            resolution="set build.store to a directory that you may write to",
+        )
 
 
 def _no_group(facts: Facts) -> tuple[str, ...]:

@@ -271,8 +271,10 @@ def test_a_file_that_git_does_not_know(area: Path) -> None:
 
 def test_a_build_that_does_not_end(area: Path) -> None:
     error = failure(settings("slow"), write_flake(area / "flake"), timeout=3)
-    assert error.brief.startswith("building slow::vm-ramdisk did not end within ")
+    assert error.brief.startswith("building slow::vm-ramdisk did not end within 2.")
     assert error.details == "being built: slow"
+    error = failure(settings("slow"), area / "flake", timeout=0.01)
+    assert error.brief == "building slow::vm-ramdisk did not end within 0.1 s"
 
 
 def test_nix_missing(area: Path, monkeypatch: pytest.MonkeyPatch) -> None:

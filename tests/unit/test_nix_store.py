@@ -12,8 +12,9 @@ from enoslib_nxc.config import Build
 from enoslib_nxc.errors import BuildError
 from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix import substituters
+from enoslib_nxc.nix.facts import Facts, parse_probe
 from enoslib_nxc.nix.site import Site
-from enoslib_nxc.nix.store import Facts, NixStore, decide, parse_probe
+from enoslib_nxc.nix.store import NixStore, decide
 
 TOOLS = ("/bin", "/usr")
 SANDBOX = ("--option", "sandbox-paths", "/bin /usr")
