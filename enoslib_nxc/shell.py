@@ -1,11 +1,13 @@
 """The one place that starts a process.
 
 Always an argv list, never a shell; always a deadline; the child leads its own session, so
-that its whole group ends with the step that started it, Ctrl-C included.
+that its whole group ends with the step that started it, Ctrl-C included. Where this process
+itself is ended, by SIGTERM or SIGKILL, the kernel sends its children SIGTERM.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -202,7 +204,7 @@ def _start(
     if program is None:
         raise ToolMissingError(f"{words[0]} is not installed")
     child = subprocess.Popen(
-        (program, *words[1:]),
+        (*_leash(), program, *words[1:]),
         stdin=stdin or subprocess.PIPE,
         stdout=stdout or subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -214,6 +216,23 @@ def _start(
     )
     _children.add(child)
     return child
+
+
+@functools.cache
+def _leash() -> tuple[str, ...]:
+    """Return the words that let a command end with us; () where there are none.
+
+    setpriv asks the kernel for a signal at the end of the thread that started the command
+    (prctl(2), PR_SET_PDEATHSIG): that thread is the one that waits for it. What the command
+    itself forks, as a daemon, is not concerned. `preexec_fn` would not be safe in threads.
+    """
+    program = which("setpriv")
+    words = (program or "", "--pdeathsig", "TERM", "--")
+    # util-linux has the option since 2.33, busybox has not
+    tried = program and subprocess.run(
+        (*words, "true"), capture_output=True, timeout=30, check=False
+    )
+    return words if tried and tried.returncode == 0 else ()
 
 
 def end_children() -> None:
