@@ -12,13 +12,16 @@ from enoslib_nxc.model import Artifacts
 from enoslib_nxc.wait import Deadline
 
 
-def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> Artifacts:
+def obtain(
+    settings: Settings, previous: Artifacts | None, report: Reporter, *, keep: Path
+) -> Artifacts:
     """Return the artifacts of the configuration, building only what is not there yet.
 
     Args:
         settings: the checked configuration.
         previous: what the deployment was made from last time, if anything.
         report: where events go.
+        keep: link that keeps what is built from Nix's garbage collector.
 
     Raises:
         NxcError: sources cannot be had, the build failed, or its result is not NXC's.
@@ -30,7 +33,7 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
             reuse.noop("unchanged since the last build")
         return previous
     try:
-        artifacts = _made(settings, flake, report)
+        artifacts = _made(settings, flake, report, keep)
     except DeadlineError as error:
         raise BuildError(
             "fetching and building the composition did not end within "
@@ -41,7 +44,7 @@ def obtain(settings: Settings, previous: Artifacts | None, report: Reporter) -> 
     return artifacts.model_copy(update={"fingerprint": fingerprint})
 
 
-def _made(settings: Settings, flake: str, report: Reporter) -> Artifacts:
+def _made(settings: Settings, flake: str, report: Reporter, keep: Path) -> Artifacts:
     """Fetch and build, all under one deadline."""
     deadline = Deadline(settings.deadlines.build)
     prepared = _prepared(settings, flake, report)
@@ -52,6 +55,7 @@ def _made(settings: Settings, flake: str, report: Reporter) -> Artifacts:
         timeout=deadline.remaining(),
         given=settings.composition,
         site=_builder(settings),
+        keep=keep,
     )
 
 

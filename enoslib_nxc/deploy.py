@@ -48,7 +48,8 @@ def deploy(
         boot.require()
         settings = sources.effective(settings)
         user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
-    built = sources.obtain(settings, previous.artifacts if previous else None, report)
+    known = previous.artifacts if previous else None
+    built = sources.obtain(settings, known, report, keep=home.gc_root)
     with step(report, Phase.PLAN, "plan"):
         plan = make_plan(
             settings,

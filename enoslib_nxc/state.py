@@ -69,6 +69,11 @@ class Home:
         """The deployment JSON that machines fetch when it does not fit their command line."""
         return self.path / "node-deployment.json"
 
+    @property
+    def gc_root(self) -> Path:
+        """Link by which Nix's garbage collector knows what the deployment is made of."""
+        return self.path / "result"
+
     def console(self, host: str) -> Path:
         """Return the console log of a machine."""
         return self.path / "console" / f"{host}.log"

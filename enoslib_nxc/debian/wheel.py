@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,9 @@ from enoslib_nxc.debian.lock import Source
 from enoslib_nxc.errors import BuildError
 
 WHEEL = "nixos-compose"
+
+# pip names the versions that there are; it names none when it reached no index
+_GONE = re.compile(r"\(from versions: (?!none\))")
 
 
 def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
@@ -27,7 +31,7 @@ def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
         What came, or None when there is no such version.
 
     Raises:
-        BuildError: pip could not be run at all.
+        BuildError: pip could not be run, or reached no index: nobody knows what there is.
     """
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as directory:
         words = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
@@ -38,15 +42,25 @@ def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
         )
         files = list(Path(directory).glob("*.whl"))
         if result.returncode != 0 or not files:
-            if "No module named pip" in result.stderr:
-                raise BuildError(
-                    f"pip is not installed for {sys.executable}; it is needed to fetch {WHEEL}",
-                    resolution="apt-get install python3-pip, or python3 -m ensurepip",
-                )
-            return None
+            if _GONE.search(result.stderr):
+                return None
+            raise _failed(requirement, result.stderr)
         file = files[0]
         # PEP 427: NAME-VERSION-PYTHON-ABI-PLATFORM.whl
         version = file.name.split("-")[1]
         source = Source(name=WHEEL, version=version, sha256=sha256(file), filename=file.name)
         shutil.move(file, cache / file.name)
         return source
+
+
+def _failed(requirement: str, stderr: str) -> BuildError:
+    if "No module named pip" in stderr:
+        return BuildError(
+            f"pip is not installed for {sys.executable}; it is needed to fetch {WHEEL}",
+            resolution="apt-get install python3-pip, or python3 -m ensurepip",
+        )
+    return BuildError(
+        f"pip could not fetch {requirement}",
+        details=shell.tail(stderr, 5),
+        resolution="check the network and pip's configuration, and try again",
+    )

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from enoslib_nxc import shell
@@ -23,6 +23,9 @@ from enoslib_nxc.errors import BuildError
 
 LIBRARY_NAME = "nxc"
 """The Nix library beside a flake: `import ./nxc`."""
+
+KEPT = 10
+"""Working copies that stay."""
 
 _MTIME = 1
 """Seconds since the epoch, of every file: what Nix gives to store files."""
@@ -43,9 +46,24 @@ def materialise(flake_dir: Path, *, library: Path, lock: str, parent: Path) -> P
         files |= {LIBRARY_NAME / name: (source / name).read_bytes() for name in _walk(source)}
     files[Path(LOCK_NAME)] = lock.encode()
     target = parent / _digest(files)
-    if not target.exists():
+    if target.exists():
+        # last use is kept as time of access: that of change is part of what Nix sees
+        os.utime(target, ns=(time.time_ns(), target.stat().st_mtime_ns))
+    else:
         _write(files, target)
+        _prune(parent)
     return target
+
+
+def _prune(parent: Path) -> None:
+    """Remove all copies but the last ones that were used."""
+    copies = [copy for copy in parent.iterdir() if copy.is_dir()]
+    copies.sort(key=lambda copy: copy.stat().st_atime_ns, reverse=True)
+    for copy in copies[KEPT:]:
+        grave = tempfile.mkdtemp(prefix="old-", dir=parent)
+        with suppress(OSError):  # another process was first
+            copy.rename(Path(grave, copy.name))
+        shutil.rmtree(grave, ignore_errors=True)
 
 
 def _listed(flake_dir: Path) -> list[Path]:

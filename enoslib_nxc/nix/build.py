@@ -35,6 +35,7 @@ def build(
     timeout: float,
     given: str = "",
     site: Site = HERE,
+    keep: Path | None = None,
 ) -> Artifacts:
     """Build a composition, here or on `build.on`.
 
@@ -45,6 +46,9 @@ def build(
         timeout: seconds for all of it.
         given: what the user calls the flake, where it is a copy.
         site: the machine of `build.on`.
+        keep: link to make to the compose info, which keeps it and all that it names from
+            Nix's garbage collector while the link is there. What another machine built is
+            copied here, out of its reach.
 
     Raises:
         ConfigError: there is no such flake, variant or parameter.
@@ -61,7 +65,7 @@ def build(
             artifacts = _prebuilt(settings, place.file)
             origin = provenance.collect(artifacts, flake=given)
         else:
-            artifacts, origin = _built(settings, place, given, running, timeout, site)
+            artifacts, origin = _built(settings, place, given, running, timeout, site, keep)
     return artifacts.model_copy(update={"fingerprint": mark, "provenance": origin})
 
 
@@ -86,6 +90,7 @@ def _built(
     running: Step,
     timeout: float,
     site: Site,
+    keep: Path | None,
 ) -> tuple[Artifacts, Provenance]:
     deadline = time.monotonic() + timeout
 
@@ -103,7 +108,8 @@ def _built(
             given=given,
             git_directory=place.directory if place.git else None,
         )
-        flags = (*setup.nix_flags, *settings.build.nix_flags)
+        link = ("--out-link", str(keep)) if keep and not site.wrap else ("--no-link",)
+        flags = (*link, *setup.nix_flags, *settings.build.nix_flags)
         path = run_nix(store, target, flags, running, left)
     if store.site.wrap:
         file, files = remote.fetch(store, path, left)
@@ -164,7 +170,7 @@ def run_nix(
         BuildError: it failed, or did not end in time.
     """
     progress = Progress(running)
-    words = ("--json", "--no-link", "--log-format", "internal-json", *flags)
+    words = ("--json", "--log-format", "internal-json", *flags)
     seconds = left()
     try:
         result = store.run(

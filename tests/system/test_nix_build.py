@@ -17,7 +17,7 @@ import pytest
 from enoslib_nxc import nix
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BuildError, ConfigError, ToolMissingError
-from enoslib_nxc.events import Event, Status
+from enoslib_nxc.events import Event, Status, silent
 from enoslib_nxc.model import Artifacts
 from enoslib_nxc.nix.site import Site, Wrap
 
@@ -176,6 +176,21 @@ def test_builds_in_an_alternative_store(area: Path) -> None:
     kernel = artifacts.store.real(artifacts.kernel)
     assert kernel == Path(f"{area}/store{artifacts.kernel}")
     assert kernel.read_text() == f"kernel {flake}\n"
+
+
+def test_what_is_kept_survives_garbage_collection(area: Path) -> None:
+    conf = settings(store=str(area / "store"))
+    place, link = write_flake(area / "flake"), area / "deployment" / "result"
+    link.parent.mkdir()
+    built = nix.build(conf, flake=str(place), report=silent, timeout=90, keep=link)
+    assert area / "store" / str(link.readlink()).lstrip("/") == built.compose_info
+    store = nix.choose(conf.build)
+    store.run("nix-store", "--gc", timeout=60)
+    assert nix.reusable(built, built.fingerprint)
+    assert built.store.real(built.roles["server"].init).is_file()
+    shutil.rmtree(link.parent)  # as destroy() does
+    store.run("nix-store", "--gc", timeout=60)
+    assert not nix.reusable(built, built.fingerprint)
 
 
 def test_a_user_without_daemon_builds_in_a_store_of_their_own(area: Path) -> None:

@@ -293,6 +293,17 @@ def test_sources_that_cannot_be_kept(tmp_path, monkeypatch):
     )
 
 
+def test_no_network_for_pip(tmp_path, monkeypatch):
+    """It is not taken for a version that has gone, whose successor would be looked for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    dead = {"CONFIG_FILE": "/dev/null", "INDEX_URL": "http://127.0.0.1:9/", "RETRIES": "0"}
+    for name, value in dead.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    message = refused(BuildError, build={"store": f"{tmp_path}/store"}).splitlines()
+    assert message[0].startswith("pip could not fetch nixos-compose==")
+    assert message[-1] == "-> check the network and pip's configuration, and try again"
+
+
 @pytest.mark.parametrize(
     ("store", "fault"),
     [

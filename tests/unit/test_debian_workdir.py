@@ -81,3 +81,16 @@ def test_two_do_not_fetch_at_once(tmp_path):
     )
     with workdir.alone(tmp_path, timeout=0.1):
         pass
+
+
+def test_copies_that_were_not_used_for_long_go(flake):
+    first, second = copy(flake, "0"), copy(flake, "1")
+    before = first.stat().st_mtime_ns
+    for number in range(2, workdir.KEPT):
+        copy(flake, str(number))
+    copy(flake, "0")  # used again, and as old to Nix as it was
+    assert first.stat().st_mtime_ns == before
+    copy(flake, "another")
+    assert first.is_dir()
+    assert not second.exists()
+    assert len(list(first.parent.iterdir())) == workdir.KEPT
