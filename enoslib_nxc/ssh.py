@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from enoslib_nxc import shell
 from enoslib_nxc.shell import Result
+
+LOOK_SECONDS = 0.2
+"""Between two looks at whether a greeting is still waited for."""
 
 CONNECT_TIMEOUT = 30
 """Seconds for TCP and the key exchange: a guest under emulation needs several."""
@@ -208,7 +213,9 @@ def agent_keys() -> list[str] | None:
     return answer.stdout.splitlines() if answer.returncode < 2 else None
 
 
-def greets(access: Access, timeout: float) -> bool:
+def greets(
+    access: Access, timeout: float, *, given_up: Callable[[], bool] = lambda: False
+) -> bool:
     """Tell whether an ssh server sends its greeting.
 
     Cheap for the machine: no key exchange. QEMU's user network accepts a connection before
@@ -216,11 +223,16 @@ def greets(access: Access, timeout: float) -> bool:
 
     Args:
         access: how the machine is reached.
-        timeout: seconds to wait for the greeting.
+        timeout: seconds to wait for the greeting, on one connection.
+        given_up: asked every `LOOK_SECONDS` whether nobody waits any more.
     """
+    end = time.monotonic() + timeout
     try:
         with socket.create_connection((access.address, access.port), timeout) as connection:
-            connection.settimeout(timeout)
-            return connection.recv(4) == b"SSH-"
+            connection.settimeout(LOOK_SECONDS)
+            while time.monotonic() < end and not given_up():
+                with suppress(TimeoutError):
+                    return connection.recv(4) == b"SSH-"
     except OSError:
-        return False
+        pass
+    return False

@@ -58,7 +58,8 @@ def until_greeting(access: Access, deadline: Deadline, trouble: Callable[[], str
     """
     looked = 0.0
     while not deadline.passed:
-        if ssh.greets(access, min(GREETING_SECONDS, max(0.1, deadline.remaining()))):
+        seconds = min(GREETING_SECONDS, max(0.1, deadline.remaining()))
+        if ssh.greets(access, seconds, given_up=lambda: deadline.passed):
             return
         if time.monotonic() - looked >= TROUBLE_SECONDS:
             reason = trouble()
