@@ -33,4 +33,9 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *(name for name in vars(enoslib) if not name.startswith("_"))})
+    theirs = (name for name in vars(enoslib) if not name.startswith("_"))
+    return sorted({*globals(), *(name for name in theirs if not _is_module(name))})
+
+
+def _is_module(name: str) -> bool:
+    return isinstance(getattr(enoslib, name), ModuleType)
