@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 from enoslib_nxc import debian, deploy, nix, state
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.config import Build, Deadlines
-from enoslib_nxc.errors import NxcError
+from enoslib_nxc.errors import NxcError, StateError
 from enoslib_nxc.reporters import make
 from enoslib_nxc.version import __version__
 
@@ -36,6 +37,11 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(130)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when nobody reads on
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(FAILED)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,12 +53,20 @@ def main() -> None:
 @main.command("list")
 def list_deployments() -> None:
     """List this user's deployments: name, flavour, machines that are up."""
-    root = state.state_root()
-    for path in sorted(root.iterdir()) if root.is_dir() else []:
-        record = state.Home(path).load()
+    unreadable = []
+    for name in _job_names(""):
+        try:
+            record = state.Home(state.state_root() / name).load()
+        except StateError as error:
+            unreadable.append(error)
+            continue
         if record is not None:
             up = [m.host for m in record.machines.values() if m.state == "up"]
-            click.echo(f"{path.name}\t{record.flavour}\t{', '.join(up) or 'none up'}")
+            click.echo(f"{name}\t{record.flavour}\t{', '.join(up) or 'none up'}")
+    for each in unreadable:
+        click.echo(f"error: {each}", err=True)
+    if unreadable:
+        raise click.exceptions.Exit(FAILED)
 
 
 @main.command()
@@ -110,4 +124,4 @@ def schema() -> None:
 def _job_names(text: str) -> list[str]:
     root = state.state_root()
     names = [path.name for path in root.iterdir()] if root.is_dir() else []
-    return [name for name in names if name.startswith(text)]
+    return sorted(name for name in names if name.startswith(text))
