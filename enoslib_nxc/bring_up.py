@@ -7,7 +7,6 @@ any point) is picked up from what is really there.
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +18,8 @@ from enoslib_nxc.model import Identity, Machine
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
+
+AFTERWARDS = "init() tries again what is missing; destroy() ends what is there"
 
 SETUP_TIMEOUT = 60.0
 """Seconds for one of the node scripts."""
@@ -92,7 +93,7 @@ class BringUp:
         self, run: Run, wanted: Mapping[str, Identity], forced: set[str]
     ) -> dict[str, Report]:
         """Return the reports of machines that already run what they should."""
-        alive = self.boot.alive(run.deployment) - forced
+        alive = self.boot.alive(run.deployment, run.home) - forced
         known = [host for host in wanted if host in alive and run.machine(host).state == "up"]
 
         def ask(host: str) -> Report:
@@ -136,7 +137,7 @@ class BringUp:
         self, run: Run, wanted: Mapping[str, Identity], pending: list[str], forced: set[str]
     ) -> set[str]:
         """Return machines that an interrupted run started rightly: they only need waiting."""
-        alive = self.boot.alive(run.deployment) - forced
+        alive = self.boot.alive(run.deployment, run.home) - forced
         return {
             host
             for host in pending
@@ -151,16 +152,18 @@ class BringUp:
         """Start machines side by side; what is started is on record before it is."""
         if not hosts:
             return run, {}
-        self.boot.check(run, {host: wanted[host] for host in hosts})
-        for host in hosts:
-            ssh.forget(run.home.known_hosts, host)
+        checked = self.boot.check(run, {host: wanted[host] for host in hosts})
+        run, refused = checked.run, checked.refused
+        if refused and not _enough(run, set(refused)):
+            raise _failure("cannot be booted", refused, run, self.boot, then="")
+        hosts = [host for host in hosts if host not in refused]
         run = run.having(*(_started(run.machine(host), wanted[host]) for host in hosts))
 
         def start(host: str) -> None:
             with step(run.report, Phase.BOOT, "start", subject=host):
                 self.boot.start(run, host)
 
-        return run, parallel.each(hosts, start).failed
+        return run, {**refused, **parallel.each(hosts, start).failed}
 
     def _await(self, run: Run, wanted: Identity, deadline: Deadline) -> Report:
         """Wait until a machine answers, and is what it should be."""
@@ -209,14 +212,12 @@ class BringUp:
 
 def _run_script(access: Access, name: str, values: Mapping[str, str]) -> None:
     """Run a node script; its values travel in its text, not on a command line."""
-    head = "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
-    ssh.script(access, head + node.text(name), timeout=SETUP_TIMEOUT)
+    text = node.assignments(values) + node.text(name)
+    ssh.script(access, text, timeout=SETUP_TIMEOUT)
 
 
 def _started(machine: Machine, identity: Identity) -> Machine:
-    return machine.model_copy(
-        update={"state": "started", "identity": identity, "boot_id": "", "python": ""}
-    )
+    return machine.model_copy(update={"state": "started", "identity": identity, "python": ""})
 
 
 def _up(machine: Machine, report: Report) -> Machine:
@@ -266,17 +267,16 @@ def _enough(run: Run, failed: set[str]) -> bool:
     return True
 
 
-def _failure(what: str, failed: Mapping[str, NxcError], run: Run, boot: Boot) -> BootError:
+def _failure(
+    what: str, failed: Mapping[str, NxcError], run: Run, boot: Boot, *, then: str = AFTERWARDS
+) -> BootError:
     """Return one error that names every machine with its reason and its last lines."""
     total = len(run.deployment.plan.nodes)
-    lines = []
+    lines: list[str] = []
     for host, error in failed.items():
-        lines.append(str(error))
-        log = boot.log(run, host)
-        if log:
-            lines += [f"last lines of {run.home.console(host)}:", log]
+        lines += filter(None, [str(error), boot.log(run, host)])
     return BootError(
         f"{len(failed)} of {total} machines {what}: {', '.join(failed)}",
         details="\n".join(lines),
-        resolution="init() tries again what is missing; destroy() ends what is there",
+        resolution=then,
     )

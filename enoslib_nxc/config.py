@@ -180,6 +180,9 @@ class Retries(Section):
     boot: Annotated[int, Field(strict=True, ge=0)] = Field(
         1, description="fresh starts of a machine that did not come up"
     )
+    push: Annotated[int, Field(strict=True, ge=0)] = Field(
+        2, description="further attempts to bring kernel and initrd to a host"
+    )
 
 
 class Vm(Section):
@@ -205,6 +208,32 @@ class Vm(Section):
         if network.prefixlen != 24:
             raise refusal(Mistake("", f"{show(network)} is not a /24"))
         return network
+
+
+class Kexec(Section):
+    """Hosts of another EnOSlib provider (`hosts=`), which boot the image by kexec."""
+
+    push: Literal["auto", "send", "http"] = Field(
+        "auto",
+        description="how kernel and initrd get to a host that lacks them: send: over ssh; "
+        "http: it fetches them from here; auto: http where it can, else send",
+    )
+    keep_address: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="give a host the address that it has: yes: by the kernel's ip=; no: by "
+        "DHCP; auto: by ip= unless it has it by DHCP now",
+    )
+    host_keys: Literal["known", "first-contact"] = Field(
+        "known",
+        description="keys of the system that a host has: known: to the user's known_hosts or "
+        "the other provider's options; first-contact: taken when first seen",
+    )
+    reboot_on_destroy: Flag = Field(
+        True, description="reboot hosts into their own system when they are given back"
+    )
+    copy_timeout: Seconds = Field(
+        600, description="s, for kernel and initrd to get to a host, each attempt"
+    )
 
 
 class Settings(Section):
@@ -247,6 +276,7 @@ class Settings(Section):
     deadlines: Deadlines = Field(default_factory=Deadlines)
     retries: Retries = Field(default_factory=Retries)
     vm: Vm = Field(default_factory=Vm)
+    kexec: Kexec = Field(default_factory=Kexec)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:

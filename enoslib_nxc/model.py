@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Format of `Deployment` on disk; a record of another version is refused, not guessed at."""
 
 Scalar = str | int | float | bool
@@ -161,6 +161,29 @@ class Identity(Data):
     digest: str
 
 
+class Entry(Data):
+    """A machine as another provider gave it: how it is entered, and what is kept of it.
+
+    Args:
+        user: remote user.
+        key: its private key, None for what ssh finds by itself.
+        first_contact: take the key that it shows at first contact, instead of requiring
+            that the user's known_hosts or the other provider's options vouch for it.
+        words: kernel parameters to keep: consoles, and how interfaces are named.
+        ip: kernel parameter that gives the new system the same address.
+        leased: whether the address came by DHCP, which will give it again.
+        reboot: whether to reboot it into its own system when it is given back.
+    """
+
+    user: str
+    key: Path | None = None
+    first_contact: bool = False
+    words: str = ""
+    ip: str = ""
+    leased: bool = False
+    reboot: bool = True
+
+
 class Machine(Data):
     """One place that a host runs, as acquired.
 
@@ -170,9 +193,14 @@ class Machine(Data):
             in deployment.json.
         ssh_host: name or address that ssh connects to from here.
         ssh_port: port that ssh connects to from here.
+        ssh_options: words for ssh that say how to get there (a jump); "-F none" keeps the
+            user's own configuration out, which has nothing to say of a loopback port.
+        entry: how the system that was there before ours lets us in; None where there is
+            none.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
-        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before.
+        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before;
+            while it is "started", that of the system which it leaves.
         python: path of its Python for Ansible, "" when unknown.
         state: "planned" until its start was asked for, "started" until it was seen under
             its role, then "up"; "lost" when it was given up (within `min`).
@@ -182,6 +210,8 @@ class Machine(Data):
     address: str
     ssh_host: str
     ssh_port: int = 22
+    ssh_options: tuple[str, ...] = ("-F", "none")
+    entry: Entry | None = None
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""
@@ -201,7 +231,9 @@ class Deployment(Data):
         artifacts: what was built.
         plan: roles bound to hosts.
         machines: host name -> machine.
-        network: CIDR of the network that the machines share.
+        networks: CIDR of each network that the machines know each other by.
+        lent: whether the machines are those of another EnOSlib provider.
+        ours_to_end: whether we had that provider make them, and so have it destroy them.
         ssh_user: remote user.
         ssh_key: private key (or .pub, with an agent) for ssh from here.
         created: seconds since the epoch.
@@ -214,7 +246,9 @@ class Deployment(Data):
     artifacts: Artifacts
     plan: Plan
     machines: dict[str, Machine] = Field(default_factory=dict)
-    network: str = ""
+    networks: tuple[str, ...] = ()
+    lent: bool = False
+    ours_to_end: bool = False
     ssh_user: str = "root"
     ssh_key: Path | None = None
     created: float = 0.0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from enoslib_nxc.config import Settings
     from enoslib_nxc.events import Event, Reporter
     from enoslib_nxc.model import Deployment
+    from enoslib_nxc.platforms.hosts import Given
 
 
 class NixOSCompose(Provider):  # type: ignore[misc]
@@ -29,6 +30,9 @@ class NixOSCompose(Provider):  # type: ignore[misc]
     Args:
         provider_conf: the configuration; it is checked here, before anything happens.
         name: name inside EnOSlib's `Providers`; the class's by default.
+        hosts: the machines to boot, for flavours whose image is in memory: another EnOSlib
+            provider (its `init()` is called, and its `destroy()` if the machines were made
+            by that), or the Roles or hosts that one gave. They are taken in their order.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -47,8 +51,14 @@ class NixOSCompose(Provider):  # type: ignore[misc]
 
     provider_conf: NixOSComposeConf
 
-    def __init__(self, provider_conf: NixOSComposeConf, name: str | None = None) -> None:
+    def __init__(
+        self,
+        provider_conf: NixOSComposeConf,
+        name: str | None = None,
+        hosts: Given = None,
+    ) -> None:
         super().__init__(provider_conf, name)
+        self.hosts = hosts
         self.reservation: int | None = None
         self.walltime_offset = 0
         self.phases: dict[str, float] = {}
@@ -102,7 +112,9 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             make(settings.progress, sys.stderr) as shown,
         ):
             report = tee(_chosen(kwargs, shown), self._note_phase)
-            deployment = deploy.deploy(settings, home, report, force=force_deploy)
+            deployment = deploy.deploy(
+                settings, home, report, force=force_deploy, hosts=self.hosts
+            )
             return hosts.to_roles(deployment, home), hosts.to_networks(deployment, settings)
 
     def is_created(self) -> bool:
@@ -127,19 +139,30 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         settings = self.settings
         with make(settings.progress, sys.stderr) as shown:
             report = _chosen(kwargs, shown)
-            deploy.destroy(settings.job_name, report, settings.deadlines.destroy)
+            timeout = settings.deadlines.destroy
+            deploy.destroy(settings.job_name, report, timeout, hosts=self.hosts)
 
     def test_slot(self, start_time: int, end_time: int) -> bool:
         """Tell whether the machines can be had then: this machine has no calendar."""
-        return True
+        lender = self._lender
+        return lender.test_slot(start_time, end_time) if lender else True
 
     def set_reservation(self, timestamp: int) -> None:
         """Keep the date (seconds since the epoch, UTC); this machine needs no reservation."""
         self.reservation = timestamp
+        if self._lender:
+            self._lender.set_reservation(timestamp)
 
     def offset_walltime(self, offset: int) -> None:
         """Keep the offset (seconds); machines here run until they are destroyed."""
         self.walltime_offset += offset
+        if self._lender:
+            self._lender.offset_walltime(offset)
+
+    @property
+    def _lender(self) -> Provider | None:
+        """The other provider, where one was given and not just its hosts."""
+        return self.hosts if isinstance(self.hosts, Provider) else None
 
     def _note_phase(self, event: Event) -> None:
         if event.seconds and not event.subject:

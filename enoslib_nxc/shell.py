@@ -135,6 +135,7 @@ def stream(
     timeout: float,
     stdin_from: Path | None = None,
     stdout_to: Path | None = None,
+    offset: int = 0,
 ) -> Result:
     """Run a command whose standard input or output is a file: bytes, never held in memory.
 
@@ -143,6 +144,7 @@ def stream(
         timeout: seconds until its process group is killed.
         stdin_from: file that is its standard input; without it, the input is empty.
         stdout_to: file that takes its standard output; without it, see the result.
+        offset: bytes of `stdin_from` to leave out at its beginning.
 
     Returns:
         Its exit status, standard error, and output if that went to no file.
@@ -155,6 +157,8 @@ def stream(
     words = tuple(str(word) for word in argv)
     with ExitStack() as files:
         source = files.enter_context(stdin_from.open("rb")) if stdin_from else None
+        if source:
+            source.seek(offset)
         target = files.enter_context(stdout_to.open("wb")) if stdout_to else None
         child = _start(words, stdin=source, stdout=target)
         return _finish(child, words, timeout=timeout)

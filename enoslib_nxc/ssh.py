@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,10 @@ LOOK_SECONDS = 0.2
 
 CONNECT_TIMEOUT = 30
 """Seconds for TCP and the key exchange: a guest under emulation needs several."""
+
+
+_pinning = threading.Lock()
+"""Machines start side by side, and each rewrites the file."""
 
 
 class HostKey(str, Enum):
@@ -39,7 +44,12 @@ class Access:
         port: TCP port.
         user: remote user.
         key: private key, or a .pub whose private half is in an agent.
-        known_hosts: the deployment's own file of pinned keys.
+        known_hosts: the deployment's own file of pinned keys; None where `via` or the
+            user's known_hosts vouch for the host.
+        via: further options, which say how to get there. Ours come first, and so win. By
+            default the user's own configuration is left out: it could add jumps, aliases or
+            shared connections to what is a loopback port.
+        patience: seconds for TCP and the key exchange.
     """
 
     name: str
@@ -47,7 +57,9 @@ class Access:
     port: int
     user: str
     key: Path | None
-    known_hosts: Path
+    known_hosts: Path | None
+    via: tuple[str, ...] = ("-F", "none")
+    patience: int = CONNECT_TIMEOUT
 
 
 def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
@@ -57,21 +69,21 @@ def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
         access: how it is reached.
         host_key: whether its key must be known already.
     """
+    if access.known_hosts is None:
+        return [*access.via, "-o", "StrictHostKeyChecking=yes"]
     words = [
         f"StrictHostKeyChecking={host_key.value}",
         f"UserKnownHostsFile={access.known_hosts}",
         "GlobalKnownHostsFile=/dev/null",
         f"HostKeyAlias={access.name}",
         "UpdateHostKeys=no",
+        "HashKnownHosts=no",  # we find keys by their name
     ]
-    return [word for option in words for word in ("-o", option)]
+    return [*(word for option in words for word in ("-o", option)), *access.via]
 
 
 def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> list[str]:
     """Return the command line that runs a command on a machine.
-
-    The user's own ssh configuration is left out: it could add jumps, aliases or shared
-    connections to what is a loopback port.
 
     Args:
         access: how the machine is reached.
@@ -81,8 +93,6 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
     identity = ["-o", "IdentitiesOnly=yes", "-i", str(access.key)] if access.key else []
     return [
         "ssh",
-        "-F",
-        "none",
         "-T",
         *options(access, host_key),
         "-o",
@@ -90,9 +100,11 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
         "-o",
         "LogLevel=ERROR",
         "-o",
-        f"ConnectTimeout={CONNECT_TIMEOUT}",
+        f"ConnectTimeout={access.patience}",
         "-o",
         "ServerAliveInterval=15",
+        "-o",
+        "ControlPath=none",  # a shared connection would lead to the system before a boot
         "-o",
         "PreferredAuthentications=publickey",
         *identity,
@@ -149,36 +161,63 @@ def script(
     return shell.run(command, timeout=timeout, stdin=text, check=check)
 
 
-def ansible_variables(access: Access) -> dict[str, str | int | bool]:
+def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int | bool]:
     """Return the Ansible variables by which EnOSlib reaches a machine.
 
     EnOSlib sets a host's `extra` last, so these win over its own, which do not check host
     keys. Pipelining spares a copy of each module, and compression costs a loopback or a
     cluster network more than it saves.
+
+    Args:
+        access: how it is reached.
+        boot_id: that of the system to be reached; a connection that Ansible shares with an
+            earlier one is not used.
     """
     identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
+    shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
     return {
+        **shared,
         "ansible_host": access.address,
         "ansible_port": access.port,
-        "ansible_ssh_common_args": shlex.join(["-F", "none", *options(access), *identity]),
+        "ansible_ssh_common_args": shlex.join([*options(access), *identity]),
         "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
         "ansible_pipelining": True,
     }
 
 
-def forget(known_hosts: Path, name: str) -> None:
-    """Remove the pinned keys of a machine: it is about to make new ones.
+def pin(known_hosts: Path, name: str, shown: str = "") -> None:
+    """Replace the pinned keys of a machine.
 
     Args:
         known_hosts: the deployment's file; it may be absent.
         name: the machine's host name.
+        shown: the new lines; "" where it is about to make new keys.
     """
-    if not known_hosts.exists():
-        return
-    lines = known_hosts.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if line.split(" ", 1)[0] != name]
-    if len(kept) != len(lines):
-        known_hosts.write_text("".join(kept))
+    with _pinning:
+        lines = _lines(known_hosts)
+        kept = [line for line in lines if not _is_of(line, name)]
+        if shown or len(kept) != len(lines):
+            known_hosts.write_text("".join(kept) + shown)
+
+
+def rename_pin(known_hosts: Path, old: str, new: str) -> None:
+    """Let the pinned keys of a machine be those of another name."""
+    keys = [line for line in _lines(known_hosts) if _is_of(line, old)]
+    pin(known_hosts, old)
+    pin(known_hosts, new, "".join(new + line[len(old) :] for line in keys))
+
+
+def pinned(known_hosts: Path, name: str) -> bool:
+    """Tell whether keys of a machine are pinned."""
+    return any(_is_of(line, name) for line in _lines(known_hosts))
+
+
+def _lines(known_hosts: Path) -> list[str]:
+    return known_hosts.read_text().splitlines(keepends=True) if known_hosts.exists() else []
+
+
+def _is_of(line: str, name: str) -> bool:
+    return line.split(" ", 1)[0] == name
 
 
 def make_key(path: Path, comment: str) -> str:

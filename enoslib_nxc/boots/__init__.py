@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from enoslib_nxc.config import Settings
 from enoslib_nxc.context import NodeContext
+from enoslib_nxc.errors import NxcError
 from enoslib_nxc.events import Reporter
-from enoslib_nxc.model import Deployment, Identity, Machine
+from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
@@ -46,6 +47,19 @@ class Run:
         return replace(self, deployment=deployment)
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a boot found before it starts anything.
+
+    Args:
+        run: the run, with what was learnt of its machines.
+        refused: host -> why it cannot be started.
+    """
+
+    run: Run
+    refused: dict[str, NxcError] = field(default_factory=dict)
+
+
 class Boot(Protocol):
     """Puts the built system on machines, and takes it off."""
 
@@ -56,15 +70,21 @@ class Boot(Protocol):
             ToolMissingError: what is missing.
         """
 
-    def check(self, run: Run, wanted: Mapping[str, Identity]) -> None:
+    def shape(self, settings: Settings, node: Node, machine: Machine) -> dict[str, Scalar]:
+        """Return what of a machine, beside its system, needs a boot to change."""
+
+    def check(self, run: Run, wanted: Mapping[str, Identity]) -> Checked:
         """Refuse what cannot work, before anything starts.
 
         Args:
             run: the run.
             wanted: what is going to be started: host -> what it should run.
 
+        Returns:
+            The run, with what was learnt of its machines, and those that cannot be started.
+
         Raises:
-            NxcError: what is too small or too long.
+            NxcError: what is wrong with all of them: too small, too long.
         """
 
     def start(self, run: Run, host: str) -> None:
@@ -79,8 +99,8 @@ class Boot(Protocol):
     def stop(self, run: Run, hosts: list[str]) -> None:
         """End machines, within the deadline for destroying."""
 
-    def alive(self, deployment: Deployment) -> set[str]:
-        """Return the hosts whose machine is there at all; it may not answer."""
+    def alive(self, deployment: Deployment, home: Home) -> set[str]:
+        """Return the hosts whose machine is there, as started by us; it may not answer."""
 
     def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
         """Wait until a started machine answers, and return its account of itself.
@@ -90,4 +110,10 @@ class Boot(Protocol):
         """
 
     def log(self, run: Run, host: str) -> str:
-        """Return the last lines that the machine wrote, "" where there is no console."""
+        """Return the last lines that the machine wrote under a line that says where they are.
+
+        "" where there are none.
+        """
+
+    def close(self) -> None:
+        """End what served the machines while they booted."""

@@ -11,17 +11,18 @@ import shlex
 import sys
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import psutil
 
-from enoslib_nxc import context, procs, shell, status
-from enoslib_nxc.boots import Run, accel, console
+from enoslib_nxc import context, procs, shell, ssh, status
+from enoslib_nxc.boots import Checked, Run, accel, console
+from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
-from enoslib_nxc.model import Deployment, Identity, Machine
+from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
 from enoslib_nxc.platforms.local import switch_socket
 from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline, until_greeting
 
@@ -108,7 +109,11 @@ class QemuBoot:
         """Refuse a machine without QEMU."""
         _program()
 
-    def check(self, run: Run, wanted: Mapping[str, Identity]) -> None:
+    def shape(self, settings: Settings, node: Node, machine: Machine) -> dict[str, Scalar]:
+        """Return its memory, cores and address."""
+        return {"memory": node.memory, "cores": node.cores, "address": machine.address}
+
+    def check(self, run: Run, wanted: Mapping[str, Identity]) -> Checked:
         """Refuse what cannot start: memory, here or in the guests, command line, KVM."""
         for host, identity in wanted.items():
             _append(run, run.machine(host), identity)
@@ -117,10 +122,12 @@ class QemuBoot:
         chosen = accel.choose(run.settings.vm.accel, qemu=_program(), kernel=kernel)
         extra = OVERHEAD_MIB + (TRANSLATED_MIB if chosen == "tcg" else 0)
         _check_memory(run, wanted, extra)
+        return Checked(run)
 
     def start(self, run: Run, host: str) -> None:
         """Start QEMU for one machine; a guest that ran in its place is ended."""
         self.stop(run, [host])
+        ssh.pin(run.home.known_hosts, host)  # it is about to make new keys
         qemu = _program()
         log = run.home.console(host)
         log.parent.mkdir(mode=0o700, exist_ok=True)
@@ -140,7 +147,7 @@ class QemuBoot:
                 + ", ".join(str(process.pid) for process in stubborn)
             )
 
-    def alive(self, deployment: Deployment) -> set[str]:
+    def alive(self, deployment: Deployment, home: Home) -> set[str]:
         """Return the hosts that have a QEMU process."""
         found = procs.tagged(_tag(deployment, ""))
         return {word for process in found for word in [_host_of(deployment, process)] if word}
@@ -159,7 +166,11 @@ class QemuBoot:
 
     def log(self, run: Run, host: str) -> str:
         """Return the last lines of the console."""
-        return console.tail(run.home.console(host))
+        told = console.tail(run.home.console(host))
+        return f"last lines of {run.home.console(host)}:\n{told}" if told else ""
+
+    def close(self) -> None:
+        """Nothing serves: QEMU does so by itself."""
 
 
 def _program() -> str:
@@ -223,7 +234,7 @@ def _command(run: Run, host: str, qemu: str) -> Command:
 
 def _append(run: Run, machine: Machine, identity: Identity) -> tuple[str, Path | None]:
     """Return the kernel's command line, and the file to serve when the JSON is not in it."""
-    network = IPv4Network(run.deployment.network)
+    network = run.settings.vm.network
     gateway = network.broadcast_address - 1
     # one ip= only, with a gateway: its default route is what stage 1 asks for its address
     address = f"ip={machine.address}::{gateway}:{network.netmask}::eth1:off"

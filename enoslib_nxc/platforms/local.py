@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from enoslib_nxc import procs, shell
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.model import Deployment, Machine, Plan
+from enoslib_nxc.platforms import Grant
+from enoslib_nxc.state import Home
 
 LOOPBACK = "127.0.0.1"
 LAST_PORT = 65535
@@ -48,9 +50,12 @@ class LocalPlatform:
         shell.require("ssh", purpose="to reach the machines", package="openssh-client")
 
     def acquire(
-        self, settings: Settings, plan: Plan, held: Mapping[str, Machine]
-    ) -> dict[str, Machine]:
+        self, settings: Settings, home: Home, plan: Plan, previous: Deployment | None
+    ) -> Grant:
         """Give each host an address on the network and a loopback port for ssh."""
+        networks = (str(settings.vm.network),)
+        # machines on another network are all new
+        held = previous.machines if previous and previous.networks == networks else {}
         addresses = plans.addresses(plan, settings.vm.network)
         new = [node for node in plan.nodes if node.host not in held]
         ports = _ports(settings, len(new), [machine.ssh_port for machine in held.values()])
@@ -66,11 +71,7 @@ class LocalPlatform:
             for node, port in zip(new, ports, strict=True)
         }
         kept = {node.host: held[node.host] for node in plan.nodes if node.host in held}
-        return {**kept, **machines}
-
-    def network(self, settings: Settings) -> str:
-        """Return the network of `vm.network`."""
-        return str(settings.vm.network)
+        return Grant({**kept, **machines}, networks)
 
     def connect(self, deployment: Deployment) -> bool:
         """Start the switch unless it runs."""
@@ -92,13 +93,14 @@ class LocalPlatform:
         """Tell whether the switch runs."""
         return any(map(_is_switch, procs.tagged(str(switch_socket(deployment.token)))))
 
-    def release(self, deployment: Deployment, timeout: float) -> None:
+    def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
         """End every process of the deployment and remove its sockets."""
         stubborn = procs.end(procs.tagged(deployment.token), timeout)
         shutil.rmtree(runtime_dir(deployment.token), ignore_errors=True)
         if stubborn:
             names = ", ".join(str(process.pid) for process in stubborn)
             raise PlatformError(f"deployment {deployment.job_name}: still running: {names}")
+        return ()
 
 
 def _is_switch(process: psutil.Process) -> bool:

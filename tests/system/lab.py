@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 import enoslib_nxc
-from enoslib_nxc import debian, hosts, shell, ssh, state, status
+from enoslib_nxc import debian, reach, shell, ssh, state, status
 from enoslib_nxc.events import Event
 from enoslib_nxc.model import Deployment
 from enoslib_nxc.provider import NixOSCompose
@@ -25,7 +25,9 @@ MEMORY = 384
 """MiB that the embedded composition needs; two cores bear several such machines."""
 
 
-def provider(job_name: str, roles: object, **more: object) -> NixOSCompose:
+def provider(
+    job_name: str, roles: object, *, hosts: object = None, **more: object
+) -> NixOSCompose:
     """Return a silent provider on the embedded composition."""
     conf = enoslib_nxc.NixOSComposeConf.from_dictionary(
         {
@@ -36,7 +38,7 @@ def provider(job_name: str, roles: object, **more: object) -> NixOSCompose:
             **more,
         }
     )
-    return NixOSCompose(conf)
+    return NixOSCompose(conf, hosts=hosts)  # type: ignore[arg-type]
 
 
 def access(made: NixOSCompose, host: str) -> Access:
@@ -44,7 +46,7 @@ def access(made: NixOSCompose, host: str) -> Access:
     assert home
     record = home.load()
     assert record
-    return hosts.access(record, home, host)
+    return reach.access(record, home, host)
 
 
 def boot_ids(made: NixOSCompose) -> dict[str, str]:
@@ -54,6 +56,11 @@ def boot_ids(made: NixOSCompose) -> dict[str, str]:
         host: status.ask(access(made, host), HostKey.PINNED).boot_id
         for host in made.deployment.machines
     }
+
+
+def boot_id(made: NixOSCompose, host: str) -> str:
+    """Ask one machine for its boot_id."""
+    return status.ask(access(made, host), HostKey.PINNED).boot_id
 
 
 def on(made: NixOSCompose, host: str, command: str) -> str:

@@ -56,7 +56,7 @@ def deployment(*hosts: str, state: str = "planned") -> Deployment:
         artifacts=artifacts(*{node.role for node in nodes}),
         plan=Plan(nodes=nodes),
         machines={node.host: machine(node.host, node.index, state) for node in nodes},
-        network="192.168.1.0/24",
+        networks=("192.168.1.0/24",),
         ssh_key=Path("/home/u/key"),
     )
 

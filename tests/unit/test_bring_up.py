@@ -3,7 +3,8 @@
 import pytest
 
 from enoslib_nxc import bring_up, ssh, status
-from enoslib_nxc.errors import BootError, CommandError
+from enoslib_nxc.boots import Checked
+from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.shell import Result
 from enoslib_nxc.status import Report
 from tests.unit import factory
@@ -22,6 +23,7 @@ class World:
         self.boots = []
         self.scripts = []
         self.dead_for = {}
+        self.refusals = {}
 
     def report(self, host):
         if self.dead_for.get(host, 0):
@@ -39,8 +41,12 @@ class World:
     def require(self):
         pass
 
+    def shape(self, settings, node, machine):
+        return {}
+
     def check(self, run, wanted):
-        pass
+        refused = {host: self.refusals[host] for host in wanted if host in self.refusals}
+        return Checked(run, refused)
 
     def start(self, run, host):
         self.boots.append(host)
@@ -51,14 +57,17 @@ class World:
     def stop(self, run, hosts):
         self.up -= set(hosts)
 
-    def alive(self, deployment):
+    def alive(self, deployment, home):
         return set(self.up)
 
     def arrive(self, run, access, deadline):
         return self.report(access)
 
     def log(self, run, host):
-        return f"console of {host}"
+        return f"last lines of {run.home.console(host)}:\nconsole of {host}"
+
+    def close(self):
+        pass
 
 
 @pytest.fixture
@@ -195,6 +204,25 @@ def test_min_of_a_role_binds_that_role_only(world, tmp_path):
     roles = {"server": {"nodes": 1}, "agent": {"nodes": 2, "min": 1}}
     with pytest.raises(BootError, match="did not come up: server"):
         _go(world, tmp_path, made, roles=roles)
+
+
+def test_what_the_preflight_refuses_is_named_before_anything_starts(world, tmp_path):
+    world.refusals["agent1"] = PlatformError("agent1 has no kexec", resolution="install it")
+    with pytest.raises(BootError) as caught:
+        _go(world, tmp_path, factory.deployment("server", "agent1"))
+    assert world.boots == []
+    assert str(caught.value).splitlines()[:3] == [
+        "1 of 2 machines cannot be booted: agent1",
+        "  agent1 has no kexec",
+        "  -> install it",
+    ]
+
+
+def test_min_goes_on_without_what_the_preflight_refuses(world, tmp_path):
+    world.refusals["agent1"] = PlatformError("agent1 has no kexec")
+    run = _go(world, tmp_path, factory.deployment("server", "agent1"), min=1)
+    assert set(world.boots) == {"server"}
+    assert run.machine("agent1").state == "lost"
 
 
 def test_wrong_role_is_an_error_that_says_so(world, tmp_path, monkeypatch):

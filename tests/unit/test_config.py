@@ -57,7 +57,7 @@ def test_a_role_may_leave_its_size_to_the_composition(empty: object) -> None:
         ),
         (ONE | {"flavor": "x"}, "unknown key flavor\n-> did you mean flavour?"),
         (ONE | {"vm": {"mem": 512}}, "unknown key vm.mem\n-> did you mean memory?"),
-        (ONE | {"retries": {"zzz": 1}}, "unknown key retries.zzz\n-> known keys: boot"),
+        (ONE | {"retries": {"zzz": 1}}, "unknown key retries.zzz\n-> known keys: boot, push"),
         (
             {"roles": {"a": 0}},
             "roles.a.nodes: 0 is less than 1\n-> number of machines, 1 to 10000",

@@ -1,0 +1,107 @@
+"""Kernel and initrd to machines: by a shared path, by HTTP or over ssh; verified there."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from enoslib_nxc import node, shell, ssh
+from enoslib_nxc.errors import CommandError
+from enoslib_nxc.ssh import Access, HostKey
+
+QUESTION_SECONDS = 120.0
+"""For a digest of a file of some hundred MiB, under emulation."""
+
+FETCH_SECONDS = 15
+"""Without any progress, until a machine gives a URL up."""
+
+PROBE_SECONDS = 5
+"""The same for a few bytes, which only show that there is a way."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that machines need.
+
+    Args:
+        path: the file here.
+        sha256: its digest (hex), also its name there.
+        store_path: where a machine with the same store has it.
+        url: where machines can fetch it, "" to send it over ssh.
+    """
+
+    path: Path
+    sha256: str
+    store_path: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory of ours on a machine.
+
+    Args:
+        access: how the machine is reached.
+        host_key: how it is verified.
+        directory: path there; nobody else can guess it.
+    """
+
+    access: Access
+    host_key: HostKey
+    directory: str
+
+    def run(self, script: str, values: Mapping[str, str], *, timeout: float) -> str:
+        """Run a node script; its values travel in its text, not on a command line."""
+        text = node.assignments(values) + node.text(script)
+        return ssh.script(self.access, text, timeout=timeout, host_key=self.host_key).stdout
+
+    def ensure(self, file: File, timeout: float) -> str:
+        """Have a file on the machine, and return its path there.
+
+        What a broken connection left of it is gone on with, not sent again.
+
+        Args:
+            file: which.
+            timeout: seconds.
+
+        Raises:
+            CommandError: it did not get there whole.
+        """
+        target = f"{self.directory}/{file.sha256}"
+        values = {
+            "ACTION": "look",
+            "DIRECTORY": self.directory,
+            "FILE": target,
+            "SHA256": file.sha256,
+            "ELSEWHERE": file.store_path,
+        }
+        told = self.run("place", values, timeout=QUESTION_SECONDS).strip()
+        if told == "complete":
+            return target
+        if file.url:
+            self._fetch(file.url, f"{target}.part", timeout)
+        else:
+            self._send(file, f"{target}.part", int(told.removeprefix("part=")), timeout)
+        self.run("place", {**values, "ACTION": "accept"}, timeout=QUESTION_SECONDS)
+        return target
+
+    def can_fetch(self, url: str) -> bool:
+        """Tell whether the machine gets an answer from a URL."""
+        try:
+            self._fetch(url, "/dev/null", QUESTION_SECONDS, patience=PROBE_SECONDS)
+        except CommandError:
+            return False
+        return True
+
+    def _fetch(
+        self, url: str, target: str, timeout: float, *, patience: int = FETCH_SECONDS
+    ) -> None:
+        values = {"URL": url, "FILE": target, "PATIENCE": str(patience)}
+        self.run("fetch", values, timeout=timeout)
+
+    def _send(self, file: File, target: str, offset: int, timeout: float) -> None:
+        there = f"umask 077; cat >> {shlex.quote(target)}"
+        words = ssh.argv(self.access, "sh", "-c", there, host_key=self.host_key)
+        shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)

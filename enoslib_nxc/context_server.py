@@ -1,0 +1,105 @@
+"""A small HTTP server for what machines fetch while they boot, and only then.
+
+It knows nothing but what was published to it, each under a path that cannot be guessed, and
+answers the machines of one deployment only. It is bound to the one address by which this
+computer reaches them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import threading
+from collections.abc import Collection
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+Content = bytes | Path
+
+
+class ContextServer:
+    """Serves until it is closed; its threads end with the process.
+
+    Args:
+        address: where to listen, an address of this computer.
+        clients: addresses that are answered.
+    """
+
+    def __init__(self, address: str, clients: Collection[str]) -> None:
+        self._published: dict[str, Content] = {}
+        self._server = ThreadingHTTPServer((address, 0), self._handler(frozenset(clients)))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def publish(self, name: str, content: Content) -> str:
+        """Make something available.
+
+        Args:
+            name: last part of its path, for people.
+            content: the bytes, or the file that has them.
+
+        Returns:
+            Its URL.
+        """
+        path = f"/{secrets.token_hex(16)}/{name}"
+        self._published[path] = content
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}{path}"
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self, clients: frozenset[str]) -> type[BaseHTTPRequestHandler]:
+        published = self._published
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.client_address[0] not in clients:
+                    self.send_error(HTTPStatus.FORBIDDEN)
+                elif self.path not in published:
+                    self.send_error(HTTPStatus.NOT_FOUND)
+                else:
+                    # a machine that turns away tries again by itself
+                    with suppress(ConnectionError):
+                        self._send(published[self.path])
+
+            def _send(self, content: Content) -> None:
+                with _opened(content) as source:
+                    size = source.seek(0, 2)
+                    source.seek(0)
+                    self.send_response(HTTPStatus.OK)
+                    self.send_header("Content-Length", str(size))
+                    self.end_headers()
+                    shutil.copyfileobj(source, self.wfile)
+
+            def log_message(self, *_words: object) -> None:
+                """Nothing prints but a reporter."""
+
+        return Handler
+
+
+def _opened(content: Content) -> BinaryIO:
+    return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+def address_towards(host: str) -> str:
+    """Return the address of this computer from which it reaches a machine.
+
+    Nothing is sent: connecting a datagram socket only asks the kernel for the route.
+
+    Args:
+        host: name or address of the machine.
+
+    Raises:
+        OSError: there is no way to it.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))
+        return str(probe.getsockname()[0])

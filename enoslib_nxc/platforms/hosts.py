@@ -1,0 +1,260 @@
+"""Machines that another EnOSlib provider gave (`hosts=`): bound in order, given back.
+
+The other provider's object is kept as it is: EnOSlib's own rules (pickle, deepcopy, destroy
+by name) hold for it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from enoslib.infra.provider import Provider
+from enoslib.objects import Host, Roles
+
+from enoslib_nxc import node, parallel, reach, shell, ssh, survey
+from enoslib_nxc.config import Settings
+from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
+from enoslib_nxc.model import Deployment, Entry, Machine, Plan
+from enoslib_nxc.platforms import Grant
+from enoslib_nxc.state import Home
+from enoslib_nxc.survey import Survey
+
+Given: TypeAlias = Provider | Roles | Iterable[Host] | None
+"""What `NixOSCompose(conf, hosts=...)` takes."""
+
+SEND_SECONDS = 15.0
+"""For one machine to take the word to reboot."""
+
+
+class HostsPlatform:
+    """Takes the machines of another provider.
+
+    Args:
+        given: that provider, or what one gave; None where only the record is needed.
+    """
+
+    def __init__(self, given: Given = None) -> None:
+        self.given = given
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a machine without ssh."""
+        shell.require("ssh", purpose="to reach the machines", package="openssh-client")
+
+    def acquire(
+        self, settings: Settings, home: Home, plan: Plan, previous: Deployment | None
+    ) -> Grant:
+        """Bind each host of the plan to a machine, in the order of both.
+
+        Machines are asked for the address that NXC's stage 1 will find.
+        """
+        made = isinstance(self.given, Provider) and not self.given.is_created()
+        try:
+            return self._bound(
+                settings, home, plan, previous, ours_to_end=_ours(previous) or made
+            )
+        except BaseException:
+            if made and isinstance(self.given, Provider):
+                self.given.destroy()
+            raise
+
+    def _bound(
+        self,
+        settings: Settings,
+        home: Home,
+        plan: Plan,
+        previous: Deployment | None,
+        *,
+        ours_to_end: bool,
+    ) -> Grant:
+        offered = {(m.ssh_host, m.ssh_port): m for m in _machines(self._hosts(), settings)}
+        held = {
+            host: machine
+            for host, machine in (previous.machines if previous else {}).items()
+            if (machine.ssh_host, machine.ssh_port) in offered
+        }
+        kept = {n.host: held[n.host] for n in plan.nodes if n.host in held}
+        taken = {(m.ssh_host, m.ssh_port) for m in kept.values()}
+        free = [machine for place, machine in offered.items() if place not in taken]
+        new = [n.host for n in plan.nodes if n.host not in kept]
+        if len(new) > len(free):
+            missing = ", ".join(new[len(free) :])
+            raise PlatformError(
+                f"the other provider gave {_count(len(offered))}, "
+                f"{len(plan.nodes)} are needed: none is left for {missing}",
+                resolution="ask it for more, or give the roles fewer machines",
+            )
+        bound = {h: m.model_copy(update={"host": h}) for h, m in zip(new, free, strict=False)}
+        inherited = _inherited(bound, held.values(), home)
+        asked = _asked({h: m for h, m in bound.items() if h not in inherited}, home)
+        known = {host: _known(bound[host], asked[host]) for host in asked}
+        machines = {**kept, **inherited, **known}
+        networks = {str(s.interface.network) for s in asked.values() if s.interface}
+        networks |= set(previous.networks) if previous and kept else set()
+        ordered = {n.host: machines[n.host] for n in plan.nodes}
+        return Grant(ordered, tuple(sorted(networks)), lent=True, ours_to_end=ours_to_end)
+
+    def _hosts(self) -> Iterator[Host]:
+        """Return the hosts as given, each once."""
+        given = self.given
+        if isinstance(given, Provider):
+            given = given.init()[0]
+        if isinstance(given, Mapping | Roles):
+            given = [host for role in given for host in given[role]]
+        hosts = list(given or ())
+        wrong = [host for host in hosts if not isinstance(host, Host)]
+        if wrong:
+            raise ConfigError(
+                f"hosts: {wrong[0]!r} is not a host of EnOSlib",
+                resolution="give an EnOSlib provider, its Roles, or a list of its hosts",
+            )
+        return iter({(host.address, host.port): host for host in hosts}.values())
+
+    def connect(self, deployment: Deployment) -> bool:
+        """Their network is not ours to make."""
+        return False
+
+    def connected(self, deployment: Deployment) -> bool:
+        """Their network is not ours to make."""
+        return True
+
+    def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
+        """Reboot the machines into their own systems; then destroy them, if they are ours."""
+        ours = [m.host for m in deployment.machines.values() if m.state != "planned"]
+        told = reboot(deployment, home, ours, timeout)
+        if deployment.ours_to_end and isinstance(self.given, Provider):
+            self.given.destroy()
+        return told
+
+
+def reboot(
+    deployment: Deployment, home: Home, hosts: list[str], timeout: float
+) -> tuple[str, ...]:
+    """Send machines that we booted back to their own systems, where that is wished.
+
+    Args:
+        deployment: the record.
+        home: the deployment's directory.
+        hosts: which.
+        timeout: seconds for all.
+
+    Returns:
+        For each that could not be told to, why.
+    """
+
+    def send(host: str) -> None:
+        access = reach.own(deployment, home, host)
+        ssh.script(access, node.text("reboot"), timeout=min(timeout, SEND_SECONDS))
+
+    wished = [h for h in hosts if (entry := deployment.machines[h].entry) and entry.reboot]
+    failed = parallel.each(wished, send).failed
+    return tuple(f"{host} was not rebooted: {error.brief}" for host, error in failed.items())
+
+
+def _ours(previous: Deployment | None) -> bool:
+    return previous is not None and previous.ours_to_end
+
+
+def _count(number: int) -> str:
+    return "1 machine" if number == 1 else f"{number} machines"
+
+
+def _machines(hosts: Iterable[Host], settings: Settings) -> Iterator[Machine]:
+    """Return how each host is reached: EnOSlib's fields, and Ansible's where they win."""
+    for host in hosts:
+        extra = host.extra
+        key = extra.get("ansible_ssh_private_key_file") or host.keyfile
+        yield Machine(
+            host=host.alias,
+            address="",
+            ssh_host=str(extra.get("ansible_host") or host.address),
+            ssh_port=int(extra.get("ansible_port") or host.port or 22),
+            ssh_options=_way(extra),
+            entry=Entry(
+                user=str(extra.get("ansible_user") or host.user or "root"),
+                key=Path(key).expanduser() if key else None,
+                first_contact=settings.kexec.host_keys == "first-contact",
+                reboot=settings.kexec.reboot_on_destroy,
+            ),
+        )
+
+
+def _way(extra: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the ssh options of a host, its jumps (EnOSlib's `gateway`) among them.
+
+    As in EnOSlib's inventory, `ansible_ssh_common_args` stands for all of them.
+    """
+    if "ansible_ssh_common_args" in extra:
+        return tuple(shlex.split(str(extra["ansible_ssh_common_args"])))
+    jumps = []
+    for name in ("gateway", "internal_gateway"):
+        if extra.get(name):
+            user, port = extra.get(f"{name}_user"), extra.get(f"{name}_port")
+            jumps.append(
+                (f"{user}@" if user else "") + str(extra[name]) + (f":{port}" if port else "")
+            )
+    return ("-J", ",".join(jumps)) if jumps else ()
+
+
+def _inherited(
+    bound: Mapping[str, Machine], held: Iterable[Machine], home: Home
+) -> dict[str, Machine]:
+    """Return those of the new hosts' machines that a host which is no more leaves them.
+
+    They run our system: they are reached by its keys.
+    """
+    left = {(m.ssh_host, m.ssh_port): m for m in held if m.state != "planned"}
+    found = {}
+    for host, machine in bound.items():
+        if before := left.get((machine.ssh_host, machine.ssh_port)):
+            ssh.rename_pin(home.known_hosts, before.host, host)
+            found[host] = before.model_copy(update={"host": host})
+    return found
+
+
+def _asked(machines: Mapping[str, Machine], home: Home) -> dict[str, Survey]:
+    """Ask machines what they are.
+
+    Raises:
+        PlatformError: naming all that did not answer, or have no address.
+    """
+
+    def ask(host: str) -> Survey:
+        answer = survey.ask(*reach.entry(machines[host], home))
+        if answer.interface is None:
+            raise PlatformError(f"{host} has no default route, and so no address")
+        return answer
+
+    outcome = parallel.each(machines, ask)
+    if outcome.failed:
+        places = {host: f"{machines[host].ssh_host}" for host in outcome.failed}
+        raise PlatformError(
+            f"{len(places)} of {len(machines)} machines cannot be used: "
+            + ", ".join(f"{host} ({place})" for host, place in places.items()),
+            details="\n".join(map(_told, outcome.failed.values())),
+            resolution="reach each by ssh once; or set kexec.host_keys to first-contact"
+            if any("verification failed" in str(e) for e in outcome.failed.values())
+            else "",
+        )
+    return outcome.done
+
+
+def _told(error: NxcError) -> str:
+    return "\n".join(filter(None, [error.brief, error.details]))
+
+
+def _known(machine: Machine, answer: Survey) -> Machine:
+    """Return a machine with what it told: address, and what its next system keeps."""
+    assert machine.entry  # noqa: S101 (made by `_machines`)
+    assert answer.interface  # noqa: S101 (`_asked` refuses others)
+    words = " ".join(answer.words) or "console=tty0 console=ttyS0,115200"
+    update = {"words": words, "ip": answer.ip, "leased": answer.leased}
+    return machine.model_copy(
+        update={
+            "address": str(answer.interface.ip),
+            "boot_id": answer.boot_id,
+            "entry": machine.entry.model_copy(update=update),
+        }
+    )

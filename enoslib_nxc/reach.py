@@ -1,0 +1,57 @@
+"""How the machines of a deployment are reached from here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from enoslib_nxc.model import Deployment, Entry, Machine
+from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.state import Home
+
+
+def access(deployment: Deployment, home: Home, host: str) -> Access:
+    """Return how a user's ssh reaches a machine.
+
+    Args:
+        deployment: the record.
+        home: the deployment's directory.
+        host: host name.
+    """
+    machine = deployment.machines[host]
+    return Access(
+        name=host,
+        address=machine.ssh_host,
+        port=machine.ssh_port,
+        user=deployment.ssh_user,
+        key=deployment.ssh_key,
+        known_hosts=home.known_hosts,
+        via=machine.ssh_options,
+    )
+
+
+def own(deployment: Deployment, home: Home, host: str) -> Access:
+    """Return the same with the deployment's own key.
+
+    Every machine that we booted trusts it from its boot on: so another `ssh.key` needs none.
+    """
+    return replace(access(deployment, home, host), key=home.key)
+
+
+def entry(machine: Machine, home: Home) -> tuple[Access, HostKey]:
+    """Return how the system that another provider put on a machine is reached.
+
+    Args:
+        machine: one of another provider.
+        home: the deployment's directory.
+    """
+    before = machine.entry or Entry(user="root")
+    access = Access(
+        name=machine.host,
+        address=machine.ssh_host,
+        port=machine.ssh_port,
+        user=before.user,
+        key=before.key,
+        known_hosts=home.path / "known_hosts.entry" if before.first_contact else None,
+        via=machine.ssh_options,
+    )
+    return access, HostKey.FIRST_CONTACT if before.first_contact else HostKey.PINNED

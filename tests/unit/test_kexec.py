@@ -1,0 +1,127 @@
+"""The kexec boot without a machine: command lines, where files come from, who answers."""
+
+import pytest
+
+from enoslib_nxc import node, ssh
+from enoslib_nxc.boots import kexec, push
+from enoslib_nxc.boots.push import File, Place
+from enoslib_nxc.errors import CommandError
+from enoslib_nxc.model import Entry
+from enoslib_nxc.shell import Result
+from enoslib_nxc.ssh import Access, HostKey
+from tests.unit import factory
+
+IP = "ip=192.168.1.1::192.168.1.254:255.255.255.0::eth1:off"
+
+
+def lent(tmp_path, *, leased=False, **settings):
+    run = factory.run(tmp_path, factory.deployment("server"), **settings)
+    entry = Entry(user="root", words="console=ttyS1,9600", ip=IP, leased=leased)
+    return run, run.machine("server").model_copy(update={"entry": entry})
+
+
+def line(run, machine, url=""):
+    return kexec._line(run, machine, factory.identity("server"), url)
+
+
+def test_the_command_line(tmp_path):
+    run, machine = lent(tmp_path, kernel_params="quiet")
+    digest = "nxc.id=" + "d" * 16
+    assert line(run, machine) == f"console=ttyS1,9600 {IP} quiet deploy=e30= {digest}"
+    url = "http://10.0.0.1:80/x/deployment.json"
+    assert line(run, machine, url) == f"console=ttyS1,9600 {IP} quiet deploy={url} {digest}"
+
+
+@pytest.mark.parametrize(
+    ("keep", "leased", "kept"),
+    [
+        ("auto", False, True),
+        ("auto", True, False),
+        ("yes", True, True),
+        ("no", False, False),
+    ],
+)
+def test_addresses_are_kept_unless_dhcp_gives_them(tmp_path, keep, leased, kept):
+    run, machine = lent(tmp_path, leased=leased, kexec={"keep_address": keep})
+    assert (IP in line(run, machine)) is kept
+    shape = kexec.KexecBoot().shape(run.settings, run.deployment.plan.nodes[0], machine)
+    assert shape == {"address": "192.168.1.1", "ip": IP if kept else ""}
+
+
+class Node:
+    """Answers the node scripts as a machine with these files would."""
+
+    def __init__(self, told):
+        self.told = told
+        self.calls = []
+
+    def script(self, _access, text, **_kwargs):
+        for name in ("place", "fetch"):
+            if text.endswith(node.text(name)):
+                action = "accept" if "ACTION=accept" in text else ""
+                self.calls.append(f"{name} {action}".strip())
+        out = "complete" if "ACTION=accept" in text else self.told
+        return Result((), 0, f"{out}\n", "", 0.0)
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    def machine(told):
+        made = Node(told)
+
+        def stream(words, *, timeout, stdin_from, offset):
+            made.calls.append(f"send {stdin_from.name} from {offset}: {words[-1]}")
+
+        monkeypatch.setattr(ssh, "script", made.script)
+        monkeypatch.setattr(push.shell, "stream", stream)
+        access = Access("server", "10.0.0.1", 22, "root", None, None)
+        return made, Place(access, HostKey.PINNED, "/tmp/enoslib-nxc-t")
+
+    return machine
+
+
+def file(tmp_path, url=""):
+    return File(tmp_path / "initrd", "5" * 64, "/nix/store/x/initrd", url)
+
+
+def test_a_file_that_is_there_is_not_sent(machine, tmp_path):
+    made, place = machine("complete")
+    assert place.ensure(file(tmp_path), 60) == f"/tmp/enoslib-nxc-t/{'5' * 64}"
+    assert made.calls == ["place"]
+
+
+def test_a_broken_copy_is_gone_on_with(machine, tmp_path):
+    made, place = machine("part=1048576")
+    place.ensure(file(tmp_path), 60)
+    there = f"sh -c 'umask 077; cat >> /tmp/enoslib-nxc-t/{'5' * 64}.part'"
+    assert made.calls == ["place", f"send initrd from 1048576: {there}", "place accept"]
+
+
+def test_a_file_with_a_url_is_fetched(machine, tmp_path):
+    made, place = machine("part=0")
+    place.ensure(file(tmp_path, "http://10.0.0.1:80/x/initrd"), 60)
+    assert made.calls == ["place", "fetch", "place accept"]
+
+
+def test_who_cannot_fetch(machine, monkeypatch):
+    _made, place = machine("")
+    assert place.can_fetch("http://10.0.0.1:80/x/probe")
+
+    def script(*_args, **_kwargs):
+        raise CommandError("ssh failed with exit status 1")
+
+    monkeypatch.setattr(ssh, "script", script)
+    assert not place.can_fetch("http://10.0.0.1:80/x/probe")
+
+
+def test_pins_are_replaced_by_name(tmp_path):
+    known = tmp_path / "known_hosts"
+    ssh.pin(known, "server")
+    assert not known.exists()
+    ssh.pin(known, "server", "server ssh-ed25519 A\n")
+    ssh.pin(known, "server1", "server1 ssh-ed25519 B\n")
+    ssh.pin(known, "server", "server ssh-ed25519 C\n")
+    assert known.read_text() == "server1 ssh-ed25519 B\nserver ssh-ed25519 C\n"
+    assert ssh.pinned(known, "server1")
+    ssh.pin(known, "server1")
+    assert not ssh.pinned(known, "server1")
