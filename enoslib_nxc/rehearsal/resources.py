@@ -1,0 +1,179 @@
+"""OAR's resources of a site: cores, kavlans and subnets, each with its properties; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+
+from enoslib_nxc.rehearsal.oarsub import ALL, Group, Level, Request
+from enoslib_nxc.rehearsal.site import Node, Site
+from enoslib_nxc.rehearsal.where import Condition, Row, Value, bad_request, condition
+
+PREFIXES = (16, 17, 18, 19, 20, 21, 22)
+"""Subnets can be asked for by `slash_16` to `slash_22`; a /22 is the smallest."""
+
+COLUMNS = frozenset(
+    {
+        *("resource_id", "type", "network_address", "host", "cluster", "nodeset", "cpu"),
+        *("core", "cpuset", "deploy", "besteffort", "exotic", "production", "maintenance"),
+        *("vlan", "subnet_address", "subnet_prefix", "eth_count"),
+        *(f"slash_{prefix}" for prefix in PREFIXES),
+    }
+)
+"""Properties that exist: OAR's own, and of Grid'5000's those that nodes here can have."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A row of OAR's table `resources`.
+
+    Args:
+        uid: resource_id.
+        row: property -> value; every column is there.
+    """
+
+    uid: int
+    row: Row
+
+    @property
+    def host(self) -> str:
+        """FQDN of its node, "" for what is no part of a node."""
+        return str(self.row["network_address"] or "")
+
+    @property
+    def kind(self) -> str:
+        """OAR's `type`: default, subnet, or a kind of kavlan."""
+        return str(self.row["type"])
+
+
+def resources_of(site: Site) -> tuple[Resource, ...]:
+    """Return the resources of a site, in OAR's order."""
+    rows = [*_cores(site), *_vlans(site), *_subnets(site)]
+    empty: dict[str, Value] = dict.fromkeys(COLUMNS)
+    return tuple(
+        Resource(uid, {**empty, **row, "resource_id": uid}) for uid, row in enumerate(rows, 1)
+    )
+
+
+def _cores(site: Site) -> Iterator[Row]:
+    core = 0
+    for rank, node in enumerate(site.nodes, 1):
+        for cpuset in range(node.cluster.cores):
+            core += 1
+            yield {**_node_row(node), "cpu": rank, "core": core, "cpuset": cpuset}
+
+
+def _node_row(node: Node) -> Row:
+    cluster = node.cluster
+    return {
+        "type": "default",
+        "network_address": node.fqdn,
+        "host": node.fqdn,
+        "cluster": cluster.cluster,
+        "nodeset": cluster.cluster,
+        "deploy": "YES" if cluster.deploy else "NO",
+        "besteffort": "YES" if cluster.besteffort else "NO",
+        "exotic": "YES" if cluster.exotic else "NO",
+        "production": "YES" if "production" in cluster.queues else "NO",
+        "maintenance": "NO",
+        "eth_count": cluster.nics,
+    }
+
+
+def _vlans(site: Site) -> Iterator[Row]:
+    for uid, vlan in site.vlans.items():
+        if vlan.kind:
+            # deploy jobs get the condition deploy = 'YES' for all that they ask for
+            yield {"type": vlan.kind, "vlan": uid, "deploy": "YES", "besteffort": "YES"}
+
+
+def _subnets(site: Site) -> Iterator[Row]:
+    for subnet in site.subnets.subnets(new_prefix=PREFIXES[-1]):
+        groups = {f"slash_{p}": str(subnet.supernet(new_prefix=p)) for p in PREFIXES}
+        address = str(subnet.network_address)
+        yield {
+            **groups,
+            "type": "subnet",
+            "subnet_address": address,
+            "subnet_prefix": PREFIXES[-1],
+            "deploy": "YES",
+            "besteffort": "YES",
+        }
+
+
+Choice = Callable[[Set[int]], frozenset[int] | None]
+"""Free resources -> those that a request takes, None when they are not enough."""
+
+
+def chooser(resources: Sequence[Resource], request: Request, extra: str) -> Choice:
+    """Return what picks resources for a request.
+
+    As in OAR, a value of the innermost level is taken whole: `host=1` is a node with all
+    its cores free.
+
+    Args:
+        resources: those of the site.
+        request: what is asked for.
+        extra: condition on top of each group's own; "" for none.
+
+    Raises:
+        OarError: a property does not exist, or a condition cannot be read.
+    """
+    also = condition(extra, COLUMNS)
+    groups = [(_candidates(resources, group, also), group.levels) for group in request.groups]
+
+    def choose(free: Set[int]) -> frozenset[int] | None:
+        taken: frozenset[int] = frozenset()
+        for candidates, levels in groups:
+            picked = _pick([c for c in candidates if c.uid not in taken], levels, free)
+            if picked is None:
+                return None
+            taken |= picked
+        return taken
+
+    return choose
+
+
+def _candidates(
+    resources: Sequence[Resource], group: Group, also: Condition
+) -> Sequence[Resource]:
+    for level in group.levels:
+        if level.name not in COLUMNS:
+            raise bad_request(f'column "{level.name}" does not exist')
+    where = condition(group.where, COLUMNS)
+    kind = _implied_type(group)
+    return [
+        resource
+        for resource in resources
+        if where(resource.row)
+        and also(resource.row)
+        and (kind is None or resource.kind == kind)
+        and resource.row[group.levels[0].name] is not None
+    ]
+
+
+def _implied_type(group: Group) -> str | None:
+    """Return the type that admission rules add, None when the condition names one itself."""
+    words = group.where.lower().replace("(", " ").replace("=", " ").split()
+    if "type" in words:
+        return None
+    # OAR's default rule 17, and Grid'5000's for slash_N=
+    return "subnet" if group.levels[0].name.startswith("slash_") else "default"
+
+
+def _pick(
+    candidates: Sequence[Resource], levels: Sequence[Level], free: Set[int]
+) -> frozenset[int] | None:
+    if not levels:
+        uids = frozenset(resource.uid for resource in candidates)
+        return uids if uids <= free else None
+    level, *inner = levels
+    values: dict[Value, list[Resource]] = {}
+    for resource in candidates:
+        values.setdefault(resource.row[level.name], []).append(resource)
+    picked = [_pick(members, inner, free) for members in values.values()]
+    whole = [uids for uids in picked if uids is not None]
+    wanted = len(values) if level.count == ALL else level.count
+    if not wanted or len(whole) < wanted:
+        return None
+    return frozenset().union(*whole[:wanted])

@@ -1,0 +1,260 @@
+"""OAR in memory: jobs go through their states at their dates; time is injected.
+
+Nothing happens between two calls; each call first goes, one by one and at their own dates,
+through all that was due since the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from enoslib_nxc.rehearsal import plan, walltime
+from enoslib_nxc.rehearsal.admission import JobRequest, admit
+from enoslib_nxc.rehearsal.jobs import Job, Pace, State
+from enoslib_nxc.rehearsal.oarsub import OarError
+from enoslib_nxc.rehearsal.resources import Resource, chooser
+
+ALIVE, ABSENT, SUSPECTED, DEAD = "Alive", "Absent", "Suspected", "Dead"
+"""OAR's states of a node."""
+
+
+class Scheduler:
+    """The jobs of one site.
+
+    Args:
+        resources: the site's resources.
+        clock: seconds since the epoch.
+        pace: how long each step takes.
+        rules: of walltime changes.
+        first: number of the first job.
+    """
+
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        clock: Callable[[], float],
+        *,
+        pace: Pace | None = None,
+        rules: walltime.Rules | None = None,
+        first: int = 1_000_001,
+    ) -> None:
+        self.resources = {resource.uid: resource for resource in resources}
+        self.pace = pace or Pace()
+        self.rules = rules or walltime.Rules()
+        self._clock = clock
+        self.now = clock()
+        self._jobs: dict[int, Job] = {}
+        self._next_uid = first
+        self._hosts: dict[str, str] = {}
+        self._ended: list[Job] = []
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs, the newest first."""
+        self.advance()
+        return sorted(self._jobs.values(), key=lambda job: -job.uid)
+
+    def job(self, uid: int) -> Job | None:
+        """Return a job, None when there is none of that number."""
+        self.advance()
+        return self._jobs.get(uid)
+
+    def scheduled(self, job: Job) -> bool:
+        """Return whether the scheduler has seen a job yet."""
+        return job.reserved or self.now >= job.submitted_at + self.pace.schedule
+
+    def hosts(self, job: Job) -> tuple[str, ...]:
+        """Return the nodes that a job has, had, or is planned on, in OAR's order."""
+        names = (self.resources[uid].host for uid in sorted(job.resources))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def take_ended(self) -> list[Job]:
+        """Return the jobs that held resources and ended since the last call.
+
+        The nodes of deploy jobs are absent from then on, since they have to be brought back
+        to the standard environment: see `set_host_state`.
+        """
+        ended, self._ended = self._ended, []
+        return ended
+
+    def host_state(self, host: str) -> str:
+        """Return OAR's state of a node."""
+        return self._hosts.get(host, ALIVE)
+
+    def set_host_state(self, host: str, state: str) -> None:
+        """Change OAR's state of a node, as its administrators or its checks do."""
+        self.advance()
+        self._hosts[host] = state
+        self._plan()
+
+    def submit(self, request: JobRequest, user: str) -> Job:
+        """Take a submission.
+
+        Args:
+            request: the submission.
+            user: who submits.
+
+        Raises:
+            OarError: refused; what oarsub prints.
+        """
+        self.advance()
+        waiting = [
+            job
+            for job in self._jobs.values()
+            if job.order.user == user and job.reserved and job.state is State.WAITING
+        ]
+        order = admit(request, user, now=self.now, reservations=len(waiting))
+        choose = chooser(list(self.resources.values()), order.request, order.properties)
+        if choose(self._usable(ALIVE, ABSENT, SUSPECTED)) is None:
+            raise OarError(
+                "# There are not enough resources for your request\n"
+                "# Error: please verify your job submission syntax."
+            )
+        job = Job(self._next_uid, order, self.now, choose, since=self.now)
+        self._next_uid += 1
+        self._keep(self._reserve(job) if job.reserved else job)
+        self._plan()
+        return self._jobs[job.uid]
+
+    def _reserve(self, job: Job) -> Job:
+        usable = self._usable(ALIVE, ABSENT, SUSPECTED)
+        hole, answer = plan.reserve(job, self._jobs.values(), usable, self.now, self.pace)
+        if hole is not None:
+            return replace(job, planned=hole, started_at=hole.start)
+        self._keep(replace(job, state=State.ERROR, stopped_at=self.now, message=answer))
+        raise OarError(
+            "# Advance reservation request: waiting for validation...\n"
+            f"# Reservation not valid --> KO ({answer})"
+        )
+
+    def delete(self, job: Job, user: str) -> str:
+        """Ask for the end of a job.
+
+        Returns:
+            What oardel prints.
+
+        Raises:
+            OarError: refused; what oardel prints.
+        """
+        if job.order.user != user:
+            raise OarError(f"Cannot frag {job.uid} ; You are not the right user.")
+        if job.kill_at is not None:
+            raise OarError(f"Cannot frag {job.uid} ; This job was already killed.")
+        self._keep(job.killed(self.now + self.pace.kill, "FRAG_JOB_REQUEST"))
+        return (
+            f"Deleting the job = {job.uid} ...REGISTERED.\n"
+            f"The job(s) [ {job.uid} ] will be deleted in the near future.\n"
+        )
+
+    def change_walltime(self, job: Job, request: walltime.ChangeRequest) -> str:
+        """Ask for another walltime of a job that runs; the scheduler looks at it later.
+
+        Returns:
+            OAR's answer.
+
+        Raises:
+            RefusalError: with OAR's text.
+        """
+        remaining = job.ends_at - self.now
+        change = walltime.asked(
+            job.change, request, job.walltime, remaining, self.rules, self.now
+        )
+        self._keep(replace(job, change=change, events=(*job.events, "WALLTIME_REQUEST")))
+        done = "updated" if job.change else "accepted"
+        return f"Walltime change request {done} for job {job.uid}, it will be handled shortly"
+
+    def advance(self) -> None:
+        """Go through all that was due until now."""
+        now = self._clock()
+        self._plan()
+        while (due := self._next_due()) is not None and due[0] <= now:
+            self.now = max(self.now, due[0])
+            self._step(self._jobs[due[2]])
+            self._plan()
+        self.now = max(self.now, now)
+        self._plan()
+
+    def wake_at(self) -> float | None:
+        """Return when something is due next, seconds since the epoch; None for nothing."""
+        due = self._next_due()
+        return due[0] if due else None
+
+    def _next_due(self) -> tuple[float, bool, int] | None:
+        # at one moment, what frees resources goes before what takes them
+        dues = [
+            (at, job.state is State.WAITING, job.uid)
+            for job in self._jobs.values()
+            if not job.ended and (at := self._due(job)) is not None
+        ]
+        return min(dues, default=None)
+
+    def _due(self, job: Job) -> float | None:
+        moments = [
+            self._launch_at(job) if job.state is State.WAITING else job.next_at(self.pace)
+        ]
+        if job.kill_at is not None and job.state is not State.FINISHING:
+            moments.append(job.kill_at)
+        if job.change and job.change.pending and job.state is State.RUNNING:
+            looked_at = job.change.asked_at + self.pace.schedule
+            moments += [looked_at] if looked_at > self.now else []
+        return min((at for at in moments if at is not None), default=None)
+
+    def _launch_at(self, job: Job) -> float | None:
+        if job.planned is None:
+            return None
+        in_the_way = self._in_the_way(job)
+        if in_the_way and all(other.kill_at is not None for other in in_the_way):
+            return None  # they are on their way out
+        return max(job.planned.start, job.submitted_at + self.pace.schedule)
+
+    def _in_the_way(self, job: Job) -> list[Job]:
+        return [o for o in self._jobs.values() if o.active and o.resources & job.resources]
+
+    def _step(self, job: Job) -> None:
+        """Do what is due for a job now; nothing, when only its walltime was to be looked at."""
+        now = self.now
+        killed = job.kill_at is not None and job.kill_at <= now
+        if job.state is State.FINISHING:
+            # OAR ends what it killed in Error, walltimes included (IO.pm, check_end_of_job)
+            end = State.ERROR if job.kill_at is not None else State.TERMINATED
+            self._keep(replace(job.to(end, now), stopped_at=now))
+            self._ended.append(self._jobs[job.uid])
+            if job.order.deploy:
+                self._hosts.update(dict.fromkeys(self.hosts(job), ABSENT))
+        elif job.state is State.WAITING and killed:
+            message = "Job killed by Leon directly"
+            self._keep(replace(job.to(State.ERROR, now), stopped_at=now, message=message))
+        elif job.state is State.WAITING:
+            self._launch(job)
+        elif killed:
+            self._keep(job.to(State.FINISHING, now))
+        elif job.state is State.TO_LAUNCH:
+            self._keep(replace(job.to(State.LAUNCHING, now), started_at=now))
+        elif job.state is State.LAUNCHING:
+            self._keep(job.to(State.RUNNING, now))
+        elif job.ends_at <= now:
+            self._keep(job.killed(now, "WALLTIME").to(State.FINISHING, now))
+
+    def _launch(self, job: Job) -> None:
+        in_the_way = self._in_the_way(job)
+        for other in in_the_way:
+            if other.kill_at is None:
+                self._keep(other.killed(self.now + self.pace.kill, "BESTEFFORT_KILL"))
+        if not in_the_way:
+            self._keep(job.to(State.TO_LAUNCH, self.now))
+
+    def _keep(self, job: Job) -> None:
+        self._jobs[job.uid] = job
+
+    def _usable(self, *states: str) -> frozenset[int]:
+        return frozenset(
+            uid
+            for uid, resource in self.resources.items()
+            if not resource.host or self.host_state(resource.host) in states
+        )
+
+    def _plan(self) -> None:
+        for job in list(self._jobs.values()):
+            if job.state is State.RUNNING:
+                self._keep(plan.grant(job, self._jobs.values(), self.now, self.pace))
+        self._jobs.update(plan.plan(self._jobs, self._usable(ALIVE), self.now, self.pace))
