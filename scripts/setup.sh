@@ -38,16 +38,18 @@ install_packages() {
     apt-get install -y -qq --no-install-recommends $packages > /dev/null
 }
 
-# make_venv EXTRAS: (re)install the package when its metadata changed
+# make_venv EXTRAS: (re)install the package when its metadata changed; an environment with
+# more than is asked for is left as it is
 make_venv() {
-    local stamp wanted
+    local stamp have wanted
     stamp=$venv/.nxc-stamp
     wanted=$(cat "$project/setup.cfg" "$project/pyproject.toml" | sha256sum)
-    wanted="$1 $project $(python3 --version) ${wanted%% *}"
-    if [ ! -x "$venv/bin/python" ] || [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ]; then
+    wanted="$project $(python3 --version) ${wanted%% *}"
+    have=$(cat "$stamp" 2> /dev/null || :)
+    if [ ! -x "$venv/bin/python" ] || { [ "$have" != "$wanted $1" ] && [ "$have" != "$wanted [dev]" ]; }; then
         say "making the virtual environment $venv"
         python3 -m venv --clear "$venv"
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$project$1"
-        printf '%s' "$wanted" > "$stamp"
+        printf '%s' "$wanted $1" > "$stamp"
     fi
 }
