@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enoslib_nxc import debian, shell
@@ -57,21 +57,83 @@ def build(store: NixStore, flake: Path, attribute: str = "") -> Built:
 @contextmanager
 def machine(built: Built, role: str, directory: Path) -> Iterator[Machine]:
     """Boot one machine under emulation, with its address on a second, unshared network."""
+    kernel, initrd = kernel_and_initrd(built)
+    append = f"{STATIC} {deploy(built, directory, {'192.168.1.1': role})}"
+    with qemu(directory, kernel, initrd, append, *LONELY, "-no-reboot") as started:
+        yield started
+
+
+def kernel_and_initrd(built: Built) -> tuple[Path, Path]:
+    return built.real(built.info["all"]["kernel"]), built.real(built.info["all"]["initrd"])
+
+
+def key_of(directory: Path) -> Path:
+    """Return the private key of the tests that work in this directory."""
     key = directory / "key"
     if not key.exists():
         shell.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], timeout=10)
-    deployment = {
-        "ssh_key.pub": (directory / "key.pub").read_text().strip(),
+    return key
+
+
+def deploy(built: Built, directory: Path, roles: dict[str, str], **parameters: object) -> str:
+    """Return the kernel parameter that gives machines (address -> role) their role."""
+    tree = deployment(built, directory, roles, **parameters)
+    return "deploy=" + base64.b64encode(json.dumps(tree).encode()).decode()
+
+
+def deployment(
+    built: Built, directory: Path, roles: dict[str, str], **parameters: object
+) -> dict[str, object]:
+    """Return a deployment JSON."""
+    return {
+        "ssh_key.pub": key_of(directory).with_suffix(".pub").read_text().strip(),
         "composition": "composition",
         "compositions_info_path": built.info["compositions_info_path"],
-        "deployment": {"192.168.1.1": {"role": role, "host": f"{role}1"}},
+        "deployment": {
+            address: {"role": role, "host": f"{role}1"} for address, role in roles.items()
+        },
+        **({"parameters": parameters} if parameters else {}),
     }
-    text = base64.b64encode(json.dumps(deployment).encode()).decode()
-    port, console = _free_port(), directory / "console"
-    argv = _qemu(built, port, console, f"deploy={text}")
+
+
+STATIC = "ip=192.168.1.1::192.168.1.254:255.255.255.0::eth1:off"
+"""An address on the second card, with the default route."""
+
+LONELY = (
+    *("-netdev", "hubport,id=n1,hubid=1"),
+    *("-device", "virtio-net-pci,netdev=n1,romfile=,addr=0x11"),
+)
+"""A second card, connected to nothing."""
+
+
+@contextmanager
+def qemu(
+    directory: Path,
+    kernel: Path,
+    initrd: Path,
+    append: str,
+    *devices: str,
+    name: str = "",
+    memory: int = 384,
+    restrict: str = "on",
+) -> Iterator[Machine]:
+    """Start QEMU; its first card forwards a port to sshd.
+
+    `restrict="off"` gives the guest a default route by DHCP, as a cluster does.
+    """
+    port, console = _free_port(), directory / f"console{name}"
+    argv = [
+        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max"),
+        *("-m", str(memory), "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-serial", f"file:{console}", "-kernel", str(kernel), "-initrd", str(initrd)),
+        *("-append", f"console=ttyS0 quiet net.ifnames=0 panic=-1 boot.panic_on_fail {append}"),
+        *("-netdev", f"user,id=n0,restrict={restrict},hostfwd=tcp:127.0.0.1:{port}-:22"),
+        *("-device", "virtio-net-pci,netdev=n0,romfile=,addr=0x10", *devices),
+    ]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    ssh = (*SSH, "-i", str(key_of(directory)), "-p", str(port))
     try:
-        yield Machine(process, console, (*SSH, "-i", str(key), "-p", str(port)))
+        yield Machine(process, console, ssh)
     finally:
         process.terminate()
         process.wait(20)
@@ -82,25 +144,6 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def _qemu(built: Built, port: int, console: Path, parameters: str) -> list[str]:
-    everything = built.info["all"]
-    append = (
-        "console=ttyS0 quiet net.ifnames=0 panic=-1 boot.panic_on_fail "
-        f"ip=192.168.1.1::192.168.1.254:255.255.255.0::eth1:off {parameters}"
-    )
-    return [
-        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max"),
-        *("-m", "384", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-serial", f"file:{console}", "-append", append),
-        *("-kernel", str(built.real(everything["kernel"]))),
-        *("-initrd", str(built.real(everything["initrd"]))),
-        *("-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
-        *("-device", "virtio-net-pci,netdev=n0,romfile=,addr=0x10"),
-        *("-netdev", "hubport,id=n1,hubid=1"),
-        *("-device", "virtio-net-pci,netdev=n1,romfile=,addr=0x11"),
-    ]
-
-
 @dataclass(frozen=True)
 class Machine:
     """A running machine."""
@@ -109,16 +152,26 @@ class Machine:
     console: Path
     ssh: tuple[str, ...]
 
-    def ready(self) -> str:
-        """Wait for the line that tells that sshd listens; return it."""
+    def ready(self, boots: int = 1) -> str:
+        """Wait for the line that tells that sshd listens, of so many boots; return it."""
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline and self.process.poll() is None:
             text = self.console.read_text(errors="replace") if self.console.exists() else ""
-            found = re.search(r"^nxc-ready .*$", text, re.M)
-            if found:
-                return found[0].strip()
+            found = re.findall(r"^nxc-ready .*$", text, re.M)
+            if len(found) >= boots:
+                return found[-1].strip()
             time.sleep(0.1)
         raise AssertionError(self.console.read_text(errors="replace")[-3000:])
 
-    def __call__(self, command: str) -> str:
-        return shell.run([*self.ssh, "root@127.0.0.1", command], timeout=90).stdout.strip()
+    def __call__(self, command: str, user: str = "root", stdin: str | None = None) -> str:
+        argv = [*self.ssh, f"{user}@127.0.0.1", command]
+        return shell.run(argv, stdin=stdin, timeout=90).stdout.strip()
+
+    def push(self, file: Path, there: str) -> None:
+        argv = [*self.ssh, "root@127.0.0.1", f"cat > {there}"]
+        shell.stream(argv, stdin_from=file, timeout=90)
+
+    def known_by(self, key: Path) -> Machine:
+        """Return the same machine, spoken to with another key."""
+        ssh = [str(key) if word.endswith("/key") else word for word in self.ssh]
+        return replace(self, ssh=tuple(ssh))

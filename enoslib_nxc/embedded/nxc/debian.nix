@@ -20,6 +20,13 @@ let
 
   unpack = builtins.readFile ./build/unpack.sh;
 
+  # The programs of a group, each started with its own libraries: /bin/NAME.
+  programs = group: names: derive.run group {
+    programs = names;
+    debs = sources (closure (locked.groups.${group}
+      or (throw "debian.lock.json has no group `${group}': take it over from the lock that comes with enoslib-nxc, then run enoslib-nxc lock")));
+  } (unpack + builtins.readFile ./build/tools.sh);
+
   # One store path for each package that is not in the base.
   unpacked = lib.mapAttrs (name: package:
     derive.run "debian-${package.filename}" { debs = sources [ name ]; } ''
@@ -30,8 +37,9 @@ let
 in rec {
   # Programs that builds use besides the host's own: pinned as the rest, so that neither
   # what is installed here nor its version matters.
-  tools = derive.run "tools" { debs = sources (closure locked.groups.tools); }
-    (unpack + builtins.readFile ./build/tools.sh);
+  tools = programs "tools" [ "cpio" "jq" "mksquashfs" "depmod=kmod" "modprobe=kmod" ];
+  # those that only tarballs need, apart: systems are made without them
+  archivers = programs "archivers" [ "xz" ];
   toolsPath = "${tools}/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
   wheel = derive.requireFile locked.wheel;
@@ -69,6 +77,7 @@ in rec {
     tree = stage1Tree;
     init = ./guest/stage1.sh;
     dhcp = ./guest/dhcp.sh;
+    mountNfs = ./guest/mount.nfs;
     extract = ./build/extract.awk;
   } (builtins.readFile ./build/stage1.sh);
 

@@ -41,8 +41,13 @@ in {
         else if builtins.isPath compositions then import compositions
         else compositions;
       settings = if setup == null then { } else import ./setup.nix { inherit lib; } setup;
+      roleOf = role: compositionName: own: import ./role.nix {
+        inherit lib derive debian pkgs role compositionName;
+        modules = own ++ modules;
+      };
       infoOf = flavour: chosen: images.composeInfo {
         inherit flavour generation;
+        base = roleOf "base" "" [ ];
         compositions = builtins.mapAttrs (compositionName: value:
           let loaded = load {
             inherit pkgs lib system flavour;
@@ -52,10 +57,8 @@ in {
             modulesPath = "";
           } value;
           in loaded // {
-            roles = builtins.mapAttrs (role: module: import ./role.nix {
-              inherit lib derive debian pkgs role compositionName;
-              modules = [ module ] ++ modules;
-            }) loaded.roles;
+            roles = builtins.mapAttrs (role: module: roleOf role compositionName [ module ])
+              loaded.roles;
           }) chosen;
       };
       single = lib.concatMapAttrs (compositionName: value:

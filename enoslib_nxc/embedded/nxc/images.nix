@@ -72,8 +72,22 @@ let
     done
     echo "$registrations" > "$out/all-registration"
   '';
+
+  # All that a store must hold to serve the roles, and the roles' registrations.
+  registrationStorePath = storeInfos: derive.run "all-compositions-registration-store-paths" {
+    inherit storeInfos;
+  } ''
+    mkdir "$out"
+    for info in $storeInfos; do
+      cat "$info/merged-store-paths"
+      cp "$info"/nix-path-registration-* "$out/"
+    done | sort -u > "$out/all-store-paths"
+  '';
+
+  tarball = import ./tarball.nix { inherit derive debian baseInfo closureInfo; };
 in {
-  composeInfo = { flavour, compositions, generation }:
+  # base: the role that belongs to no composition; NXC's images carry it as `init`.
+  composeInfo = { flavour, compositions, generation, base }:
     let
       built = builtins.mapAttrs (composition generation) compositions;
       described = builtins.mapAttrs (_: one: one.described) built;
@@ -94,7 +108,22 @@ in {
           for info in $storeInfos; do cp "$info"/nix-path-registration-* "$out/"; done
         '';
       };
-      initrd = derive.run "initrd" {
+      registration = registrationStorePath (map (one: one.storeInfo) (lib.attrValues built));
+      toplevel = "${base.toplevel}";
+      remote = {
+        initrd = "${debian.stage1}/initrd";
+        all_compositions_registration_store_path = "${registration}";
+        # names only, as in NXC: the compose info need not bring this system along
+        init = builtins.unsafeDiscardStringContext "${toplevel}/init";
+      };
+      byType = {
+        ramdisk.initrd = "${ramdisk}/initrd";
+        remote-store = remote;
+        tarball = remote // {
+          image = "${tarball { inherit toplevel registration infoFile; }}/tarball/all-compositions.tar.xz";
+        };
+      };
+      ramdisk = derive.run "initrd" {
         inherit (debian) stage1;
         layers = [ baseLayer storeLayer ];
       } ''
@@ -108,9 +137,8 @@ in {
       compositions_info = described;
       all = {
         kernel = "${kernelImage}/kernel";
-        initrd = "${initrd}/initrd";
         stage1 = "${debian.stage1}/init";
-        qemu_script = "${qemuScript}";
-      };
+        qemu_script = if flavour.vm or false then "${qemuScript}" else "Disable_for_space_saving";
+      } // byType.${flavour.image.type};
     });
 }

@@ -64,6 +64,27 @@ in {
     useDHCP = ignored; # by stage 1, on every interface that ip= leaves
   };
 
+  users.users = {
+    kind = "submodules";
+    options = {
+      isNormalUser = ignored; # all are: in the group users, with a home and bash
+      description = option "string" "";
+      uid = optional;
+      home = option "string" "";
+      openssh.authorizedKeys.keys = option "list" [ ];
+    };
+  };
+
+  security.wrappers = {
+    kind = "submodules";
+    options = {
+      source = option "any" null;
+      setuid = option "bool" false;
+      owner = ignored; # root
+      group = ignored;
+    };
+  };
+
   nxc = {
     postBootCommands = option "lines" "";
     qemu-script = ignored;

@@ -9,6 +9,8 @@ let
   };
   units = import ./units.nix { inherit lib derive; } config;
 
+  accounts = import ./accounts.nix { inherit lib; } config;
+
   # A package that a unit or a file mentions is installed, with what it needs.
   mentioned = debian.referred (builtins.toJSON [
     (map (lib.filterAttrs (_: value: value != null)) (lib.attrValues config.systemd.services))
@@ -17,6 +19,7 @@ let
     config.environment.sessionVariables
     config.boot.postBootCommands
     config.nxc.postBootCommands
+    (map (wrapper: wrapper.source) (lib.attrValues config.security.wrappers))
   ]);
   installed = lib.unique (lib.concatMap (package: package.closure or [ package ])
     config.environment.systemPackages ++ mentioned);
@@ -34,7 +37,7 @@ let
     "profile.d/nxc.sh".text = lib.concatMapStrings (one: "export ${one}\n") assignments;
     "ssh/sshd_config.d/nxc.conf".text = "SetEnv ${lib.concatStringsSep " " (lib.mapAttrsToList
       (name: value: quoted "${name}=${toString value}")
-      ({ PATH = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"; }
+      ({ PATH = "/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"; }
         // variables))}\n";
     "hosts".text = "127.0.0.1 localhost\n::1 localhost\n${config.networking.extraHosts}\n";
     "sysctl.d/60-nxc.conf".text = lib.concatStrings (lib.mapAttrsToList
@@ -59,7 +62,7 @@ in {
     ready = ./guest/ready.sh;
     kernelModules = config.boot.kernelModules;
     hasSysctl = if config.boot.kernel.sysctl == { } then "" else "1";
-    postBoot = config.boot.postBootCommands + "\n" + config.nxc.postBootCommands;
+    postBoot = accounts + config.boot.postBootCommands + "\n" + config.nxc.postBootCommands;
     # names only: a ramdisk carries no second copy of the kernel and of itself
     kernelPath = builtins.unsafeDiscardStringContext "${debian.kernel}/bzImage";
     initrdPath = builtins.unsafeDiscardStringContext "${debian.stage1}/initrd";

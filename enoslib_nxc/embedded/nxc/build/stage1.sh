@@ -26,12 +26,22 @@ cp "$tree/usr/lib/klibc/bin/ipconfig" root/bin/
 cp "$tree"/usr/lib/klibc-*.so root/lib/
 
 version=$(ls "$kernel/lib/modules")
-for module in virtio_pci virtio_net loop squashfs overlay; do
-  modprobe -d "$kernel" -S "$version" --show-depends $module
-done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
-  cp "$file" root/modules/
-  basename "$file" >> root/modules/order
-done
+# modules_of LIST MODULE...: a list of what to load, in order, without what is there already
+modules_of() {
+  local list=root/modules/$1
+  shift
+  for module in "$@"; do
+    modprobe -d "$kernel" -S "$version" --show-depends "$module"
+  done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
+    [ ! -e "root/modules/${file##*/}" ] || continue
+    cp "$file" root/modules/
+    echo "${file##*/}" >> "$list"
+  done
+}
+# the devices are those of virtual machines; ext4 is part of the kernel
+modules_of order virtio_pci virtio_net loop squashfs overlay
+modules_of order.disk virtio_blk
+modules_of order.nfs nfsv3
 
 busybox unzip -q -p "$wheel" nix/flavours/shared/stage-1-cmds.nix > source.nix
 awk -f "$extract" source.nix > commands
@@ -44,6 +54,7 @@ awk 'FNR == NR { text = text $0 "\n"; next }
   $0 == "@commands@" { printf "%s", text; next } { print }' commands "$init" > root/init
 chmod 755 root/init
 install -m 755 "$dhcp" root/dhcp
+install -m 755 "$mountNfs" root/sbin/mount.nfs
 find root -exec touch -h -d @1 {} +
 mkdir "$out"
 cp commands "$out/commands"

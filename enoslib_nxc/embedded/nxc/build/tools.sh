@@ -1,8 +1,9 @@
 # Programs with their own libraries, started by their own loader: /bin/NAME.
+# $programs: NAME, or NAME=FILE where the file has another name.
 unpack_all "$out/tree"
 mkdir "$out/bin"
 libraries=$out/tree/usr/lib/x86_64-linux-gnu
-for program in cpio=cpio jq=jq mksquashfs=mksquashfs depmod=kmod modprobe=kmod; do
+for program in $programs; do
   cat > "$out/bin/${program%=*}" <<END
 #!/bin/sh
 exec $libraries/ld-linux-x86-64.so.2 --argv0 ${program%=*} --library-path $libraries \
@@ -10,4 +11,4 @@ exec $libraries/ld-linux-x86-64.so.2 --argv0 ${program%=*} --library-path $libra
 END
 done
 chmod 755 "$out"/bin/*
-ln -s ../tree/usr/bin/busybox "$out/bin/busybox"
+if [ -e "$out/tree/usr/bin/busybox" ]; then ln -s ../tree/usr/bin/busybox "$out/bin/busybox"; fi

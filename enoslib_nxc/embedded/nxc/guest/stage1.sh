@@ -34,9 +34,12 @@ echo
 echo "<<< NXC stage 1 >>>"
 console=console
 stage2Init=/init
+root= nfsStore=
 for o in $(cat /proc/cmdline); do
   case $o in
     init=*) stage2Init=${o#init=} ;;
+    root=*) root=${o#root=} ;;
+    nfs_store=*) nfsStore=1 ;;
     console=*) console=${o#console=} console=${console%%,*} ;;
     boot.panic_on_fail | stage1panic=1) panicOnFail=1 ;;
     boot.shell_on_fail) allowShell=1 ;;
@@ -44,18 +47,36 @@ for o in $(cat /proc/cmdline); do
 done
 export stage2Init
 
-while read -r module; do insmod "/modules/$module"; done < /modules/order
-n=0
-while [ ! -e /sys/class/net/eth0 ] && [ $n -lt 50 ]; do usleep 100000; n=$((n + 1)); done
+load() { while read -r module; do insmod "/modules/$module"; done < "/modules/$1"; }
+await() {
+  n=0
+  while [ ! -e "$1" ] && [ $n -lt 50 ]; do usleep 100000; n=$((n + 1)); done
+}
+load order
+[ -z "$nfsStore" ] || load order.nfs
+await /sys/class/net/eth0
 
-# The root is in memory; the store is the base layer under the composition's layer.
-mount -t tmpfs -o mode=0755 tmpfs $targetRoot
-store=$targetRoot/nix
-mkdir -p $store/store $store/.ro-base $store/.ro-store $store/.rw-store/store $store/.rw-store/work
-mount -t squashfs -o loop,ro /base.squashfs $store/.ro-base || fail
-mount -t squashfs -o loop,ro /nix-store.squashfs $store/.ro-store || fail
-mount -t overlay overlay $store/store -o \
+if [ -e /nix-store.squashfs ]; then
+  # A ramdisk: the store is the base layer under the composition's layer.
+  mount -t tmpfs -o mode=0755 tmpfs $targetRoot
+  store=$targetRoot/nix
+  mkdir -p $store/store $store/.ro-base $store/.ro-store $store/.rw-store/store $store/.rw-store/work
+  mount -t squashfs -o loop,ro /base.squashfs $store/.ro-base || fail
+  mount -t squashfs -o loop,ro /nix-store.squashfs $store/.ro-store || fail
+  mount -t overlay overlay $store/store -o \
 "lowerdir=$store/.ro-store:$store/.ro-base,upperdir=$store/.rw-store/store,workdir=$store/.rw-store/work" || fail
+elif [ -n "$nfsStore" ] || [ -z "$root" ]; then
+  mount -t tmpfs -o mode=0755 tmpfs $targetRoot # NXC's commands mount the store
+else
+  # An installed image: a partition that holds the store and is kept from boot to boot.
+  load order.disk
+  case $root in
+    /dev/*) await "$root" ;;
+    *) await /dev/vda && root=$(findfs "$root") ;;
+  esac
+  mount -t ext4 "$root" $targetRoot || fail
+  rm -rf $targetRoot/etc/nxc # NXC's commands add to what they find there
+fi
 
 # Addresses: those of ip= first, then DHCP on every other interface.
 ip link set lo up
@@ -68,12 +89,15 @@ for o in $(cat /proc/cmdline); do
       ;;
   esac
 done
+static_route=$(ip route show default)
+export static_route
 for path in /sys/class/net/*; do
   interface=${path##*/}
   case " lo$static " in *" $interface "*) continue ;; esac
   ip link set "$interface" up
-  udhcpc --quit --now --retries 10 --timeout 1 -O staticroutes --interface "$interface" --script /dhcp
+  udhcpc --quit --now --retries 10 --timeout 1 -O staticroutes --interface "$interface" --script /dhcp &
 done
+wait
 [ -e /etc/resolv.conf ] && mkdir -p $targetRoot/etc && cp /etc/resolv.conf $targetRoot/etc/
 
 ### begin: nixos-compose, stage-1-cmds.nix

@@ -7,31 +7,50 @@ b=@base@/usr/bin/busybox
 exec 0< /dev/console > /dev/console 2>&1
 echo "<<< NXC stage 2 >>>"
 
+# A root that is kept has been started before. Changes made to /usr and /etc are kept with it
+# as long as the system is the same; the machine's ssh keys always.
+kept= was=
+[ -e /.over/system ] && kept=1 && read -r was < /.over/system
+if [ -n "$kept" ] && [ "$was" != @out@ ]; then
+  mkdir -p /etc/ssh
+  mv /.over/etc/ssh/ssh_host_* /etc/ssh/
+  rm -rf /.over
+fi
+
 mkdir -p /usr /tmp /root/.ssh /home /mnt /srv /opt /media /nix/var
 mkdir -p /.over/usr /.over/usr-work /.over/etc-work
 mkdir -p /var/lib /var/log /var/cache /var/tmp /var/spool/cron/crontabs
 chmod 1777 /tmp /var/tmp
 chmod 700 /root /root/.ssh
-ln -s usr/bin /bin; ln -s usr/sbin /sbin; ln -s usr/lib /lib; ln -s usr/lib64 /lib64
-ln -s /run /var/run; ln -s /run/lock /var/lock
+for merged in bin sbin lib lib64; do [ -L /$merged ] || ln -s usr/$merged /$merged; done
+[ -L /var/run ] || ln -s /run /var/run
+[ -L /var/lock ] || ln -s /run/lock /var/lock
 $b mount -t overlay overlay /usr \
   -o lowerdir=@packages@/usr:@base@/usr,upperdir=/.over/usr,workdir=/.over/usr-work
 # what stage 1 wrote to /etc stays on top
-mv /etc /.over/etc
+if [ -d /.over/etc ]; then
+  rm -rf /.over/etc/nxc
+  cp -a /etc/. /.over/etc/
+  rm -rf /etc
+else
+  mv /etc /.over/etc
+fi
 mkdir /etc
+echo @out@ > /.over/system
 $b mount -t overlay overlay /etc \
   -o lowerdir=@out@/etc/:@packages@/etc:@base@/etc,upperdir=/.over/etc,workdir=/.over/etc-work
-ln -s @out@/etc /etc/static
-[ -d @packages@/var ] && cp -rL @packages@/var/. /var/
+ln -sfn @out@/etc /etc/static
+[ -d @packages@/var ] && cp -rLn @packages@/var/. /var/ # not over what is there
 mkdir -p /dev/pts /dev/shm /run/sshd /run/lock
 $b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 $b mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 ln -s @out@ /run/current-system
 ln -s @out@ /run/booted-system
+chown 0:0 /etc/shadow /etc/gshadow # a store on NFS may be another user's
 chmod 640 /etc/shadow /etc/gshadow
 [ -e /etc/nxc-modes ] && while read -r mode file; do chmod "$mode" "/etc/$file"; done < /etc/nxc-modes
 : > /etc/NIXOS
-tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
+[ -s /etc/machine-id ] || tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
 
 role= host=
 [ -f /etc/nxc/role ] && read -r role < /etc/nxc/role
@@ -43,7 +62,11 @@ if [ -f /etc/nxc/deployment-hosts ]; then
   cat /etc/static/hosts /etc/nxc/deployment-hosts > /run/hosts
   cat /run/hosts > /etc/hosts
 fi
-[ -e /root/.ssh/authorized_keys ] && chmod 600 /root/.ssh/authorized_keys
+keys=/root/.ssh/authorized_keys
+if [ -n "$kept" ]; then # NXC adds its key at each boot
+  awk '!seen[$0]++' $keys > /run/keys && cat /run/keys > $keys
+fi
+[ -e $keys ] && chmod 600 $keys
 [ -e /etc/ssh/ssh_host_ed25519_key ] ||
   ssh-keygen -q -t ed25519 -N '' -C "$host" -f /etc/ssh/ssh_host_ed25519_key
 for module in @modules@; do modprobe "$module"; done
