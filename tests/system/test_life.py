@@ -11,7 +11,8 @@ from pathlib import Path
 import enoslib as en
 import pytest
 
-from enoslib_nxc import procs, shell, ssh, state
+from enoslib_nxc import nix, procs, shell, ssh, state
+from enoslib_nxc.config import Build
 from enoslib_nxc.errors import CommandError
 from tests.system import lab
 
@@ -61,6 +62,15 @@ def test_roles_hosts_and_networks(trio, roles, networks):
     assert set(networks) == {"nxc"}
     assert [str(n.network) for n in networks["nxc"]] == ["192.168.1.0/24"]
     assert trio.is_created()
+
+
+def test_nix_keeps_what_it_is_made_of(trio):
+    link = state.find(JOB).gc_root
+    built = trio.deployment.artifacts
+    info = str(link.readlink())
+    assert built.store.real(info) == built.compose_info
+    roots = nix.choose(Build()).run("nix-store", "--query", "--roots", info, timeout=60)
+    assert str(link) in roots.stdout
 
 
 @pytest.mark.parametrize("host", ["server", "agent1", "agent2"])
