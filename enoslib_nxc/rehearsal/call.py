@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,7 @@ class Call:
             raise RefusalError(415, f"Content-Type '{kind}' is not supported")
         try:
             body: Json = json.loads(self.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RefusalError(400, "Bad Request") from error
         return body
 
@@ -97,7 +98,7 @@ class Call:
 
     def _number(self, name: str, default: int) -> int:
         text = self.query.get(name, "")
-        return int(text) if text.lstrip("-").isdigit() else default
+        return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else default
 
     def whole(self, items: Sequence[JsonObject]) -> Reply:
         """Return a list of the reference data, which comes whole."""

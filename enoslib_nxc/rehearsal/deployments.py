@@ -197,6 +197,10 @@ class Deployments:
                 done = dict(zip(free, [future.result() for future in list(work)], strict=True))
         except DeploymentError as error:
             self._end(uid, status=Status.ERROR, output=str(error))
+        except Exception as error:
+            # a defect of the testbed: whoever waits for the deployment must not wait for ever
+            self._end(uid, status=Status.ERROR, output=repr(error))
+            raise
         else:
             result = {name: done.get(name, DISCARDED) for name in names}
             self._end(uid, status=Status.TERMINATED, result=result)

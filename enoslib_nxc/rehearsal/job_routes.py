@@ -109,7 +109,7 @@ def change_walltime(call: Call) -> Reply:
 
 def _job(call: Call) -> Job:
     uid = call.names["job"]
-    found = call.service.scheduler.job(int(uid)) if uid.isdecimal() else None
+    found = call.service.scheduler.job(int(uid)) if uid.isdecimal() and len(uid) < 19 else None
     if found is None:
         raise RefusalError(404, f"Couldn't find OAR::Job with 'job_id'={uid}")
     return found

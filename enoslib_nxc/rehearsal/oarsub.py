@@ -15,8 +15,10 @@ DEFAULT_WALLTIME = 2 * 3600
 
 _GROUP = re.compile(r"\s*(?:\++|,+|\s*)\s*\{(.+?)\}(.*)", re.S)
 _LEVELS = re.compile(r"\s*(?:\++|,+|\s*)\s*/*([^,+]+)\s*(.*)", re.S)
-_LEVEL = re.compile(r"\s*(\w+)\s*=\s*(\d+|ALL)\s*", re.ASCII)
-_WALLTIME = re.compile(r"[\s,]*walltime\s*=\s*(\d+)(?::(\d+))?(?::(\d+))?\s*", re.ASCII)
+_LEVEL = re.compile(r"\s*(\w+)\s*=\s*(\d{1,9}|ALL)\s*", re.ASCII)
+_WALLTIME = re.compile(
+    r"[\s,]*walltime\s*=\s*(\d{1,6})(?::(\d{1,6}))?(?::(\d{1,6}))?\s*", re.ASCII
+)
 
 
 class OarError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from enoslib_nxc.rehearsal.oarsub import ALL, Group, Level, Request
 from enoslib_nxc.rehearsal.site import Node, Site
@@ -105,6 +106,10 @@ Choice = Callable[[Set[int]], frozenset[int] | None]
 """Free resources -> those that a request takes, None when they are not enough."""
 
 
+Tree: TypeAlias = "frozenset[int] | list[Tree]"
+"""Resources by the values of a request's levels; the innermost are taken whole."""
+
+
 def chooser(resources: Sequence[Resource], request: Request, extra: str) -> Choice:
     """Return what picks resources for a request.
 
@@ -120,12 +125,15 @@ def chooser(resources: Sequence[Resource], request: Request, extra: str) -> Choi
         OarError: a property does not exist, or a condition cannot be read.
     """
     also = condition(extra, COLUMNS)
-    groups = [(_candidates(resources, group, also), group.levels) for group in request.groups]
+    trees = [
+        (_tree(_candidates(resources, group, also), group.levels), group.levels)
+        for group in request.groups
+    ]
 
     def choose(free: Set[int]) -> frozenset[int] | None:
         taken: frozenset[int] = frozenset()
-        for candidates, levels in groups:
-            picked = _pick([c for c in candidates if c.uid not in taken], levels, free)
+        for tree, levels in trees:
+            picked = _pick(tree, levels, free - taken)
             if picked is None:
                 return None
             taken |= picked
@@ -161,19 +169,28 @@ def _implied_type(group: Group) -> str | None:
     return "subnet" if group.levels[0].name.startswith("slash_") else "default"
 
 
-def _pick(
-    candidates: Sequence[Resource], levels: Sequence[Level], free: Set[int]
-) -> frozenset[int] | None:
+def _tree(candidates: Sequence[Resource], levels: Sequence[Level]) -> Tree:
+    """Sort resources by the values of each level in turn."""
     if not levels:
-        uids = frozenset(resource.uid for resource in candidates)
-        return uids if uids <= free else None
-    level, *inner = levels
+        return frozenset(resource.uid for resource in candidates)
     values: dict[Value, list[Resource]] = {}
     for resource in candidates:
-        values.setdefault(resource.row[level.name], []).append(resource)
-    picked = [_pick(members, inner, free) for members in values.values()]
-    whole = [uids for uids in picked if uids is not None]
-    wanted = len(values) if level.count == ALL else level.count
+        values.setdefault(resource.row[levels[0].name], []).append(resource)
+    return [_tree(members, levels[1:]) for members in values.values()]
+
+
+def _pick(tree: Tree, levels: Sequence[Level], free: Set[int]) -> frozenset[int] | None:
+    if isinstance(tree, frozenset):
+        return tree if tree <= free else None
+    level, *inner = levels
+    wanted = len(tree) if level.count == ALL else level.count
+    whole: list[frozenset[int]] = []
+    for branch in tree:
+        if len(whole) == wanted:
+            break
+        picked = _pick(branch, inner, free)
+        if picked is not None:
+            whole.append(picked)
     if not wanted or len(whole) < wanted:
         return None
-    return frozenset().union(*whole[:wanted])
+    return frozenset().union(*whole)

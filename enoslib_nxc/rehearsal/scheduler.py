@@ -48,6 +48,7 @@ class Scheduler:
         self._next_uid = first
         self._hosts: dict[str, str] = {}
         self._ended: list[Job] = []
+        self._changed = True
 
     def jobs(self) -> list[Job]:
         """Return all jobs, the newest first."""
@@ -85,6 +86,7 @@ class Scheduler:
         """Change OAR's state of a node, as its administrators or its checks do."""
         self.advance()
         self._hosts[host] = state
+        self._changed = True
         self._plan()
 
     def submit(self, request: JobRequest, user: str) -> Job:
@@ -170,9 +172,9 @@ class Scheduler:
         while (due := self._next_due()) is not None and due[0] <= now:
             self.now = max(self.now, due[0])
             self._step(self._jobs[due[2]])
+            self._changed = True
             self._plan()
         self.now = max(self.now, now)
-        self._plan()
 
     def wake_at(self) -> float | None:
         """Return when something is due next, seconds since the epoch; None for nothing."""
@@ -195,8 +197,9 @@ class Scheduler:
         if job.kill_at is not None and job.state is not State.FINISHING:
             moments.append(job.kill_at)
         if job.change and job.change.pending and job.state is State.RUNNING:
-            looked_at = job.change.asked_at + self.pace.schedule
-            moments += [looked_at] if looked_at > self.now else []
+            asked, timeout = job.change.asked_at, job.change.timeout
+            looks = [asked + self.pace.schedule, asked + timeout + 1 if timeout else 0]
+            moments += [look for look in looks if look > self.now]
         return min((at for at in moments if at is not None), default=None)
 
     def _launch_at(self, job: Job) -> float | None:
@@ -245,6 +248,7 @@ class Scheduler:
 
     def _keep(self, job: Job) -> None:
         self._jobs[job.uid] = job
+        self._changed = True
 
     def _usable(self, *states: str) -> frozenset[int]:
         return frozenset(
@@ -254,7 +258,11 @@ class Scheduler:
         )
 
     def _plan(self) -> None:
+        """Place all waiting jobs anew, if anything is not as it was."""
+        if not self._changed:
+            return
         for job in list(self._jobs.values()):
             if job.state is State.RUNNING:
                 self._keep(plan.grant(job, self._jobs.values(), self.now, self.pace))
         self._jobs.update(plan.plan(self._jobs, self._usable(ALIVE), self.now, self.pace))
+        self._changed = False

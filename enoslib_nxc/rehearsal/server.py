@@ -36,6 +36,8 @@ CLIENT_TIMEOUT = 30
 IDLE = 0.5
 """Seconds between two looks at the clock when nothing is due, which an injected one needs."""
 
+TEXT, JSON = "text/plain; charset=utf-8", "application/json; charset=utf-8"
+
 POLL = 0.05
 """Seconds after which the server sees that it is to stop."""
 
@@ -179,12 +181,15 @@ class _Handler(BaseHTTPRequestHandler):
             extra = (
                 {"WWW-Authenticate": 'Basic realm="rehearsal"'} if error.status == 401 else {}
             )
-            self._send(error.status, "text/plain; charset=utf-8", error.text.encode(), extra)
+            self._send(error.status, TEXT, error.text.encode(errors="replace"), extra)
+        except Exception:
+            self._send(500, TEXT, b"Internal Server Error", {})
+            raise  # a defect of ours: the server shows it
         else:
             # an empty answer is text: clients would try to read it as JSON
             body = encode(reply)
-            kind = "application/json" if body else "text/plain"
-            self._send(reply.status, f"{kind}; charset=utf-8", body, reply.headers)
+            # an empty answer is text: clients would read it as JSON
+            self._send(reply.status, JSON if body else TEXT, body, reply.headers)
 
     do_GET = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815 (http.server's names)
 

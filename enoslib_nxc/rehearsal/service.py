@@ -13,7 +13,7 @@ from enoslib_nxc.rehearsal.deployments import Deployments, Rights
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.jobs import Job, Pace, State
 from enoslib_nxc.rehearsal.resources import resources_of
-from enoslib_nxc.rehearsal.scheduler import ALIVE, Scheduler
+from enoslib_nxc.rehearsal.scheduler import ALIVE, SUSPECTED, Scheduler
 from enoslib_nxc.rehearsal.testbed import Testbed
 from enoslib_nxc.rehearsal.vlans import Vlans
 
@@ -104,9 +104,13 @@ class SiteService:
         nodes = [self.nodes[host] for host in self.scheduler.hosts(job)]
         testbed.job_ended(job, nodes)
         for node in nodes if job.order.deploy else ():
-            testbed.reset(node)
-            with self.lock:
-                self.scheduler.set_host_state(node.fqdn, ALIVE)
+            state = SUSPECTED
+            try:
+                testbed.reset(node)
+                state = ALIVE
+            finally:
+                with self.lock:
+                    self.scheduler.set_host_state(node.fqdn, state)
 
     def _running(self, user: str) -> list[Job]:
         with self.lock:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from enoslib_nxc.rehearsal.admission import invalid
 from enoslib_nxc.rehearsal.replies import OURS, JsonObject, RefusalError
 
-_WALLTIME = re.compile(r"([-+]?)(\d+)(?::(\d+))?(?::(\d+))?", re.ASCII)
+_WALLTIME = re.compile(r"([-+]?)(\d{1,6})(?::(\d{1,6}))?(?::(\d{1,6}))?", re.ASCII)
 _SWITCHES = ("delay_next_jobs", "force", "whole")
 _SAID = {False: "NO", True: "YES"}
 

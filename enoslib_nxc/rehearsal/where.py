@@ -14,7 +14,7 @@ Condition: TypeAlias = Callable[[Row], bool | None]
 """True, False, or None for SQL's "unknown"."""
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[A-Za-z_]\w*|\"[^\"]+\")|(?P<number>\d+)"
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[A-Za-z_]\w*|\"[^\"]+\")|(?P<number>\d{1,18})"
     r"|(?P<sign><>|!=|<=|>=|[=<>(),]))"
 )
 _COMPARE: Mapping[str, Callable[[str, str], bool]] = {
@@ -43,7 +43,10 @@ def condition(text: str, columns: frozenset[str]) -> Condition:
     """
     if not text.strip():
         return lambda _row: True
-    return _Parser(text, columns).parse()
+    try:
+        return _Parser(text, columns).parse()
+    except RecursionError as error:
+        raise bad_request("stack depth limit exceeded") from error
 
 
 def bad_request(reason: str) -> OarError:

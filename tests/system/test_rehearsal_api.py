@@ -267,7 +267,9 @@ def test_providers_of_two_sites_start_together(grid):
     provider.reserve()
     jobs = sorted(provider.jobs, key=lambda job: job.site)
     assert [job.site for job in jobs] == ["lille", "nancy"]
-    assert jobs[0].started_at == jobs[1].started_at > time.time()
+    # EnOSlib moves each start to a minute from its own now: a second may lie between them
+    assert abs(jobs[0].started_at - jobs[1].started_at) <= 5
+    assert jobs[0].started_at > time.time()
     assert jobs[0].state == "waiting"
     provider.destroy()
     assert not provider.is_created()

@@ -279,6 +279,7 @@ def test_production_clusters_are_listed_on_demand():
         ),
         ("POST", "/sites/lille/jobs", b"{", 400, "Bad Request"),
         ("POST", "/sites/lille/jobs", [], 400, "Bad Request"),
+        ("POST", "/sites/lille/jobs", b"[" * 99999, 400, "Bad Request"),
         (
             "POST",
             "/sites/lille/jobs",

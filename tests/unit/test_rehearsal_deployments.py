@@ -59,6 +59,20 @@ def test_a_deployment_that_fails_as_a_whole():
     assert "result" not in seen
 
 
+def test_a_testbed_that_breaks_leaves_nobody_waiting():
+    lab = Lab()
+    lab.deploy_job(1)
+
+    def broken(_node, _order):
+        raise RuntimeError("the machine is gone")
+
+    lab.testbed.deploy = broken
+    with pytest.raises(RuntimeError):
+        lab.call("POST", PATH, {"environment": URL, "nodes": [N(1)]})
+    (seen,) = lab.call("GET", PATH)[1]["items"]
+    assert (seen["status"], seen["output"]) == ("error", "RuntimeError('the machine is gone')")
+
+
 def _until(condition):
     deadline = time.monotonic() + 5
     while not condition():

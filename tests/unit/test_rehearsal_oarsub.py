@@ -46,6 +46,7 @@ def test_resources_are_read(text, groups, walltime):
         ("nodes=1/", None),
         ("nodes=1+", "# Error: cannot recognize -- + -- resource"),
         ("nodes=1,walltime=soon", "# Error: cannot recognize -- ,walltime=soon -- resource"),
+        ("nodes=" + "9" * 5000, "# Error: cannot recognize the resource description: nodes=9"),
         ("nodes=0", "nothing is asked for by nodes=0 (Grid'5000 would let this pass"),
         ("nodes=1,walltime=0", "a walltime of 0 seconds (Grid'5000 would let this pass"),
     ],
@@ -112,6 +113,7 @@ def test_conditions_hold_as_in_sql(text, holds):
         ("cluster='x'; drop", 'syntax error at or near ";"'),
         ("cluster not 'x'", "syntax error at or near \"'x'\""),
         ("cluster is 'x'", "syntax error at or near \"'x'\""),
+        ("(" * 9999, "stack depth limit exceeded"),
         ("host = network_address", "comparing two columns is not imitated"),
     ],
 )

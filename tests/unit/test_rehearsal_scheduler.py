@@ -1,9 +1,12 @@
+import random
 import re
+from contextlib import suppress
 
 import pytest
 
 from enoslib_nxc.rehearsal.admission import date
 from enoslib_nxc.rehearsal.oarsub import OarError
+from enoslib_nxc.rehearsal.replies import RefusalError
 from enoslib_nxc.rehearsal.walltime import ChangeRequest, Rules
 from tests.unit.rehearsal_lab import START, Lab
 
@@ -221,6 +224,22 @@ def test_nodes_of_deploy_jobs_are_brought_back_before_others_get_them():
     assert lab.state(following) == "Running"
 
 
+def test_a_node_that_does_not_come_back_is_suspected():
+    lab = Lab()
+    uid = lab.deploy_job(2)
+
+    def reset(node):
+        if node.uid == "chiclet-2":
+            raise RuntimeError("the machine is gone")
+
+    lab.testbed.reset = reset
+    lab.scheduler.delete(lab.job(uid), "alice")
+    with pytest.raises(RuntimeError, match="the machine is gone"):
+        lab.wait(2)
+    states = [lab.scheduler.host_state(f"chiclet-{n}.lille.grid5000.fr") for n in (1, 2)]
+    assert states == ["Alive", "Suspected"]
+
+
 def test_nodes_that_are_not_alive_are_left_out():
     lab = Lab()
     lab.scheduler.set_host_state("chiclet-1.lille.grid5000.fr", "Suspected")
@@ -322,3 +341,40 @@ def test_walltime_changes_are_refused(rules, fields, status, text):
     uid = lab.submit().uid
     lab.wait(2)
     assert lab.call("POST", f"/sites/lille/jobs/{uid}/walltime", fields) == (status, text)
+
+
+def _anything(lab, chance):
+    """Do one thing that users, administrators or time do."""
+    job = chance.choice(lab.scheduler.jobs() or [None])
+    kind = chance.choice(["submit", "submit", "delete", "change", "host", "time", "time"])
+    if kind == "submit":
+        resources = chance.choice(["nodes=1", "nodes=4", "core=3", "slash_22=1+nodes=2"])
+        start = chance.choice([None, None, date(lab.clock() + chance.randint(-4000, 9000))])
+        types = chance.choice([[], ["deploy"], ["besteffort"]])
+        length = chance.choice(["0:10", "1", "3"])
+        lab.submit(f"{resources},walltime={length}", types=types, reservation=start)
+    elif kind == "host":
+        state = chance.choice(["Alive", "Suspected"])
+        lab.scheduler.set_host_state("chiclet-1.lille.grid5000.fr", state)
+    elif kind == "time":
+        lab.wait(chance.choice([0.1, 0.4, 1, 30, 700, 4000]))
+    elif job and kind == "delete":
+        lab.scheduler.delete(job, "alice")
+    elif job and job.state.value == "Running":
+        request = ChangeRequest(walltime=chance.choice(["+1", "-0:5", "0:30"]))
+        lab.scheduler.change_walltime(job, request)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_resource_is_ever_held_twice_and_all_jobs_end(seed):
+    lab, chance = Lab(), random.Random(seed)
+    for _ in range(80):
+        with suppress(OarError, RefusalError):
+            _anything(lab, chance)
+        held = [r for job in lab.scheduler.jobs() if job.active for r in job.resources]
+        assert len(held) == len(set(held))
+    lab.scheduler.set_host_state("chiclet-1.lille.grid5000.fr", "Alive")
+    for _ in range(len(lab.scheduler.jobs())):  # deploy jobs leave their nodes absent
+        lab.wait(10**6)
+    assert all(job.ended for job in lab.scheduler.jobs())
+    assert len(lab.scheduler.jobs()) > 10
