@@ -119,7 +119,7 @@ class BringUp:
         deadline = Deadline(run.settings.deadlines.boot)
         for attempt in range(run.settings.retries.boot + 1):
             start = [host for host in pending if host not in waiting or attempt]
-            run, refused = self._start(run, wanted, start)
+            run, refused = self._start(run, wanted, start, deadline)
             outcome = parallel.each(
                 [host for host in pending if host not in refused],
                 lambda host, run=run: self._await(run, wanted[host], deadline),  # type: ignore[misc]
@@ -147,7 +147,7 @@ class BringUp:
         }
 
     def _start(
-        self, run: Run, wanted: Mapping[str, Identity], hosts: list[str]
+        self, run: Run, wanted: Mapping[str, Identity], hosts: list[str], deadline: Deadline
     ) -> tuple[Run, dict[str, NxcError]]:
         """Start machines side by side; what is started is on record before it is."""
         if not hosts:
@@ -161,9 +161,10 @@ class BringUp:
 
         def start(host: str) -> None:
             with step(run.report, Phase.BOOT, "start", subject=host):
-                self.boot.start(run, host)
+                self.boot.start(run, host, deadline)
 
-        return run, {**refused, **parallel.each(hosts, start).failed}
+        failed = parallel.each(hosts, start, cancel=deadline.cancel).failed
+        return run, {**refused, **failed}
 
     def _await(self, run: Run, wanted: Identity, deadline: Deadline) -> Report:
         """Wait until a machine answers, and is what it should be."""

@@ -211,7 +211,10 @@ class Vm(Section):
 
 
 class Kexec(Section):
-    """Hosts of another EnOSlib provider (`hosts=`), which boot the image by kexec."""
+    """Hosts of another EnOSlib provider (`hosts=`), which boot the image by kexec.
+
+    The time for copies to them counts towards deadlines.boot.
+    """
 
     push: Literal["auto", "send", "http"] = Field(
         "auto",
@@ -230,9 +233,6 @@ class Kexec(Section):
     )
     reboot_on_destroy: Flag = Field(
         True, description="reboot hosts into their own system when they are given back"
-    )
-    copy_timeout: Seconds = Field(
-        600, description="s, for kernel and initrd to get to a host, each attempt"
     )
 
 

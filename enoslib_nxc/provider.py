@@ -58,6 +58,9 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         hosts: Given = None,
     ) -> None:
         super().__init__(provider_conf, name)
+        # a list can be read again, copied and pickled, whatever was given
+        if hosts is not None and not isinstance(hosts, Provider | Roles):
+            hosts = list(hosts)
         self.hosts = hosts
         self.reservation: int | None = None
         self.walltime_offset = 0

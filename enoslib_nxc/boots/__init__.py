@@ -87,10 +87,15 @@ class Boot(Protocol):
             NxcError: what is wrong with all of them: too small, too long.
         """
 
-    def start(self, run: Run, host: str) -> None:
+    def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Start one machine with its planned identity, ending what ran in its place.
 
         Returns as soon as the machine is on its way; called for several hosts at once.
+
+        Args:
+            run: the run.
+            host: host name.
+            deadline: nothing is tried again once it has passed, as it does on Ctrl-C.
 
         Raises:
             NxcError: it could not be started.

@@ -7,7 +7,7 @@ machine that does not come back: it is lost, and `min` decides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from enoslib_nxc import context, node, parallel, reach, shell, ssh, status, survey
@@ -25,7 +25,7 @@ from enoslib_nxc.survey import Survey
 from enoslib_nxc.wait import Deadline
 
 SCRIPT_SECONDS = 120.0
-"""For loading the image, or leaving for it."""
+"""For loading the image."""
 
 PATIENCE = 15
 """Seconds for a connection to a machine that is booting: a new one knocks again at once,
@@ -82,14 +82,17 @@ class KexecBoot:
         ]
         return Checked(run.having(*seen), outcome.failed)
 
-    def start(self, run: Run, host: str) -> None:
+    def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Push kernel and initrd to one machine, load them, and leave for them."""
         machine = run.machine(host)
         if machine.identity is None:
             raise BootError(f"{host} was not told what to run")
         place = self._place(run, host)
         line = _line(run, machine, machine.identity, self._serving.context_url)
-        kernel, initrd = (self._ensure(run, place, file) for file in self._serving.files)
+        attempts = run.settings.retries.push + 1
+        kernel, initrd = (
+            _pushed(place, file, attempts, deadline) for file in self._serving.files
+        )
         load = {
             "DIRECTORY": place.directory,
             "KERNEL": kernel,
@@ -97,8 +100,7 @@ class KexecBoot:
             "COMMAND_LINE": line,
         }
         try:
-            place.run("kexec_load", load, timeout=SCRIPT_SECONDS)
-            place.run("kexec_leave", {}, timeout=SCRIPT_SECONDS)
+            place.run("kexec", load, timeout=SCRIPT_SECONDS)
         except CommandError as error:
             raise BootError(
                 f"{host}: kexec failed; it still runs its old system",
@@ -155,15 +157,26 @@ class KexecBoot:
         name = f"enoslib-nxc-{run.deployment.token}"
         return Place(now.access, now.host_key, f"{now.directory}/{name}")
 
-    def _ensure(self, run: Run, place: Place, file: File) -> str:
-        timeout = run.settings.kexec.copy_timeout
-        again: Callable[[], str] = lambda: place.ensure(file, timeout)  # noqa: E731
-        for _attempt in range(run.settings.retries.push):
-            try:
-                return again()
-            except CommandError:
-                time.sleep(PAUSE_SECONDS)
-        return again()
+
+def _pushed(place: Place, file: File, attempts: int, deadline: Deadline) -> str:
+    """Have a file on a machine, and return its path there.
+
+    Raises:
+        BootError: it did not get there.
+    """
+    for left in reversed(range(attempts)):
+        try:
+            return place.ensure(file, max(1.0, deadline.remaining()))
+        except CommandError as error:
+            if not left or deadline.passed:
+                host = place.access.name
+                raise BootError(
+                    f"{host}: {file.path.name} did not get there ({error.brief}); "
+                    "it still runs its old system",
+                    details=error.details,
+                ) from error
+            time.sleep(PAUSE_SECONDS)
+    raise AssertionError("attempts is 1 at least")
 
 
 def _ip(settings: Settings, machine: Machine) -> str:

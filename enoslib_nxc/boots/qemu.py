@@ -124,7 +124,7 @@ class QemuBoot:
         _check_memory(run, wanted, extra)
         return Checked(run)
 
-    def start(self, run: Run, host: str) -> None:
+    def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Start QEMU for one machine; a guest that ran in its place is ended."""
         self.stop(run, [host])
         ssh.pin(run.home.known_hosts, host)  # it is about to make new keys

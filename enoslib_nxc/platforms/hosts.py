@@ -102,7 +102,8 @@ class HostsPlatform:
         if isinstance(given, Provider):
             given = given.init()[0]
         if isinstance(given, Mapping | Roles):
-            given = [host for role in given for host in given[role]]
+            # EnOSlib keeps a role's hosts in a set, and sorts them to give one by number
+            given = [host for role in given for host in sorted(given[role])]
         hosts = list(given or ())
         wrong = [host for host in hosts if not isinstance(host, Host)]
         if wrong:

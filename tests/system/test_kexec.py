@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import shlex
 import time
 
 import enoslib as en
@@ -222,6 +223,30 @@ def test_only_the_host_whose_role_differs_is_booted(make, pair):
     assert "1 received" in lab.on(changed, "server", "ping -c 1 -W 10 second")
 
 
+def test_a_host_that_does_not_leave_its_system(make, pair):
+    """What was on its way to a machine when it failed is done by the next init()."""
+    real = lab.on(pair, "server", "readlink -f $(command -v kexec)")
+    fake = 'case $1 in -e) exit 7;; *) exec /root/kexec "$@";; esac'
+    lab.on(
+        pair,
+        "server",
+        f"cp {real} /root/kexec && printf '#!/bin/sh\n%s\n' {shlex.quote(fake)} > /root/fake "
+        f"&& chmod 755 /root/fake && mount --bind /root/fake {real}",
+    )
+    stuck = make(roles={"agent": ["server"], "server": ["second"]})
+    before = lab.boot_ids(stuck)
+    with pytest.raises(BootError) as caught:
+        stuck.init()
+    assert caught.value.details.splitlines()[0] == "server still runs its old system"
+    assert "kexec -e failed with status 7" in caught.value.details
+    assert lab.boot_ids(stuck) == before
+    lab.on(stuck, "server", f"umount {real}")
+    stuck.init()
+    after = lab.boot_ids(stuck)
+    assert {host for host in after if after[host] != before[host]} == {"server"}
+    assert lab.on(stuck, "server", "cat /etc/nxc/role") == "agent"
+
+
 class Killer:
     """A reporter that ends a guest as soon as it was told to leave its system."""
 
@@ -237,7 +262,8 @@ class Killer:
 
 
 def test_a_host_that_does_not_come_back(make, pair):
-    lost = make(roles={"server": ["server", "third"]}, deadlines={"boot": 45})
+    roles = {"agent": ["server"], "server": ["third"]}
+    lost = make(roles=roles, deadlines={"boot": 45})
     with pytest.raises(BootError) as caught:
         lost.init(reporter=Killer("third", "agent2"))
     assert str(caught.value).splitlines()[:3] == [

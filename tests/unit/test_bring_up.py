@@ -48,7 +48,7 @@ class World:
         refused = {host: self.refusals[host] for host in wanted if host in self.refusals}
         return Checked(run, refused)
 
-    def start(self, run, host):
+    def start(self, run, host, deadline):
         self.boots.append(host)
         self.up.add(host)
         self.answers[host] = run.machine(host).identity
@@ -226,7 +226,7 @@ def test_min_goes_on_without_what_the_preflight_refuses(world, tmp_path):
 
 
 def test_wrong_role_is_an_error_that_says_so(world, tmp_path, monkeypatch):
-    def start(run, host):
+    def start(run, host, deadline):
         world.boots.append(host)
         world.answers[host] = factory.identity("agent")
 
@@ -251,9 +251,9 @@ def test_started_machines_are_on_record_before_they_start(world, tmp_path, monke
     seen = []
     start = world.start
 
-    def watch(run, host):
+    def watch(run, host, deadline):
         seen.append(run.home.load().machines[host].state)
-        start(run, host)
+        start(run, host, deadline)
 
     monkeypatch.setattr(world, "start", watch)
     _go(world, tmp_path, factory.deployment("server", "agent1"))

@@ -60,12 +60,13 @@ def test_hosts_are_bound_in_their_order(asked, tmp_path):
 
 
 def test_a_host_of_several_roles_is_one(asked, tmp_path):
-    one, two = Host("10.0.0.1"), Host("10.0.0.2")
+    given = [Host(f"10.0.0.{n}") for n in range(1, 8)]
     roles = Roles()
-    roles.add_one(one, ["a", "b"])
-    roles.add_one(two, ["b"])
-    machines = acquire(tmp_path, roles, "server", "agent1").machines
-    assert sorted(m.ssh_host for m in machines.values()) == ["10.0.0.1", "10.0.0.2"]
+    roles.add_one(given[4], ["a"])
+    for host in given:
+        roles.add_one(host, ["b"])
+    machines = acquire(tmp_path, roles, "server", "agent1", "agent2").machines
+    assert [m.ssh_host for m in machines.values()] == ["10.0.0.5", "10.0.0.1", "10.0.0.2"]
 
 
 def test_too_few(asked, tmp_path):
