@@ -131,7 +131,8 @@ def test_attribute_missing(tmp_path):
     message = refused(BuildError, composition=str(flake), composition_name="other")
     assert message == (
         f'{flake} has no packages.x86_64-linux."other::vm-ramdisk"\n'
-        "  it has: composition::vm-ramdisk\n"
+        "  it has: composition::g5k-image, composition::g5k-nfs-store, "
+        "composition::g5k-ramdisk, composition::vm-ramdisk\n"
         "-> did you mean composition::vm-ramdisk? "
         "set composition_name and flavour to one that it has"
     )
