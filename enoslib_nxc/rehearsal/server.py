@@ -186,7 +186,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(500, TEXT, b"Internal Server Error", {})
             raise  # a defect of ours: the server shows it
         else:
-            # an empty answer is text: clients would try to read it as JSON
             body = encode(reply)
             # an empty answer is text: clients would read it as JSON
             self._send(reply.status, JSON if body else TEXT, body, reply.headers)
