@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from enoslib_nxc import context, node, parallel, reach, shell, ssh, status, survey
 from enoslib_nxc.boots import Checked, Run
-from enoslib_nxc.boots.push import File, Place
 from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
@@ -22,6 +21,7 @@ from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
 from enoslib_nxc.survey import Survey
+from enoslib_nxc.transfer import File, Place
 from enoslib_nxc.wait import Deadline
 
 SCRIPT_SECONDS = 120.0
@@ -169,9 +169,8 @@ def _pushed(place: Place, file: File, attempts: int, deadline: Deadline) -> str:
             return place.ensure(file, max(1.0, deadline.remaining()))
         except CommandError as error:
             if not left or deadline.passed:
-                host = place.access.name
                 raise BootError(
-                    f"{host}: {file.path.name} did not get there ({error.brief}); "
+                    f"{place.name}: {file.path.name} did not get there ({error.brief}); "
                     "it still runs its old system",
                     details=error.details,
                 ) from error

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from enoslib_nxc import parallel
 from enoslib_nxc.boots import Run
-from enoslib_nxc.boots.push import File, Place
 from enoslib_nxc.context_server import ContextServer, address_towards
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.nix.provenance import digest
+from enoslib_nxc.transfer import File, Place
 
 
 class Serving:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from enoslib_nxc import node, ssh
-from enoslib_nxc.boots import kexec, push
-from enoslib_nxc.boots.push import File, Place
+from enoslib_nxc import node, ssh, transfer
+from enoslib_nxc.boots import kexec
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.model import Entry
 from enoslib_nxc.shell import Result
 from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.transfer import File, Place
 from tests.unit import factory
 
 IP = "ip=192.168.1.1::192.168.1.254:255.255.255.0::eth1:off"
@@ -73,7 +73,7 @@ def machine(monkeypatch, tmp_path):
             made.calls.append(f"send {stdin_from.name} from {offset}: {words[-1]}")
 
         monkeypatch.setattr(ssh, "script", made.script)
-        monkeypatch.setattr(push.shell, "stream", stream)
+        monkeypatch.setattr(transfer.shell, "stream", stream)
         access = Access("server", "10.0.0.1", 22, "root", None, None)
         return made, Place(access, HostKey.PINNED, "/tmp/enoslib-nxc-t")
 

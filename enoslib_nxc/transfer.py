@@ -1,4 +1,4 @@
-"""Kernel and initrd to machines: by a shared path, by HTTP or over ssh; verified there."""
+"""Files to machines: by a shared path, by HTTP or over ssh; verified there."""
 
 from __future__ import annotations
 
@@ -43,18 +43,27 @@ class Place:
     """A directory of ours on a machine.
 
     Args:
-        access: how the machine is reached.
+        access: how the machine is reached; None for this one.
         host_key: how it is verified.
-        directory: path there; nobody else can guess it.
+        directory: path there; nobody else can guess it, or it is for all to read.
+        public: whether all may read its files (a web server's), but not list them.
     """
 
-    access: Access
+    access: Access | None
     host_key: HostKey
     directory: str
+    public: bool = False
+
+    @property
+    def name(self) -> str:
+        """The machine, for people."""
+        return self.access.name if self.access else "this machine"
 
     def run(self, script: str, values: Mapping[str, str], *, timeout: float) -> str:
         """Run a node script; its values travel in its text, not on a command line."""
         text = node.assignments(values) + node.text(script)
+        if self.access is None:
+            return shell.run(["sh", "-s"], timeout=timeout, stdin=text).stdout
         return ssh.script(self.access, text, timeout=timeout, host_key=self.host_key).stdout
 
     def ensure(self, file: File, timeout: float) -> str:
@@ -76,6 +85,7 @@ class Place:
             "FILE": target,
             "SHA256": file.sha256,
             "ELSEWHERE": file.store_path,
+            "PUBLIC": "yes" if self.public else "no",
         }
         told = self.run("place", values, timeout=QUESTION_SECONDS).strip()
         if told == "complete":
@@ -102,6 +112,7 @@ class Place:
         self.run("fetch", values, timeout=timeout)
 
     def _send(self, file: File, target: str, offset: int, timeout: float) -> None:
-        there = f"umask 077; cat >> {shlex.quote(target)}"
-        words = ssh.argv(self.access, "sh", "-c", there, host_key=self.host_key)
+        words = ["sh", "-c", f"umask 077; cat >> {shlex.quote(target)}"]
+        if self.access is not None:
+            words = ssh.argv(self.access, *words, host_key=self.host_key)
         shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)

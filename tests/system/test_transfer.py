@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc.boots.push import File, Place
 from enoslib_nxc.context_server import ContextServer, address_towards
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.transfer import File, Place
 from tests.system.loopback_ssh import LoopbackSsh
 
 SIZE = 3 << 20
@@ -139,3 +139,14 @@ def test_closed_is_closed(place, server):
 
 def test_the_address_by_which_a_host_is_reached():
     assert address_towards("127.0.0.1") == "127.0.0.1"
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_public_file_is_read_by_all_and_listed_by_none(access, image, tmp_path, here):
+    directory = tmp_path / "new" / "public"
+    place = Place(None if here else access, HostKey.FIRST_CONTACT, str(directory), public=True)
+    target = Path(place.ensure(image, 60))
+    assert digest(target) == image.sha256
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert directory.stat().st_mode & 0o777 == 0o711
+    assert directory.parent.stat().st_mode & 0o777 == 0o755
