@@ -8,23 +8,20 @@ field's description is the hint, so it says what is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, field_validator, model_validator
 
+from enoslib_nxc.config_g5k import G5k
+from enoslib_nxc.config_roles import Network, Role, count
 from enoslib_nxc.config_types import (
-    MAX_NODES,
     Count,
     Flag,
-    HostName,
     KernelParams,
     Mebibytes,
     Name,
-    Nodes,
     Scalar,
     Seconds,
     Section,
@@ -32,91 +29,11 @@ from enoslib_nxc.config_types import (
     Word,
     refusal,
 )
-from enoslib_nxc.mistakes import Mistake, show
+from enoslib_nxc.mistakes import Mistake, show, suggest
 from enoslib_nxc.names import host_name_fault, host_names, repeated_hosts
 
 EMBEDDED = "embedded"
 """The composition that comes with this package, for `composition`."""
-
-
-class Role(Section):
-    """How many machines a role of the composition gets, and which.
-
-    `nodes` machines named by NXC's rule (one: ROLE, several: ROLE1 to ROLEn), or the very
-    names in `hosts`. With neither, as many as the composition's `rolesDistribution` says,
-    else one. A count alone stands for `nodes`, a list alone for `hosts`.
-    """
-
-    nodes: Nodes | None = Field(None, description="number of machines, 1 to 10000")
-    hosts: Annotated[tuple[HostName, ...], Field(min_length=1)] | None = Field(
-        None, description="host names, instead of nodes"
-    )
-    tags: tuple[Name, ...] = Field((), description="further keys in EnOSlib's Roles")
-    min: Annotated[int, Field(strict=True, ge=0)] | None = Field(
-        None, description="machines of this role that must come up; all when absent"
-    )
-    memory: Mebibytes | None = Field(
-        None,
-        description="MiB for each virtual machine of this role, instead of vm.memory",
-    )
-    cores: Count | None = Field(
-        None, description="virtual cores of each machine of this role, instead of vm.cores"
-    )
-
-    @property
-    def machines(self) -> int | tuple[str, ...] | None:
-        """Return the count or the host names; None leaves it to the composition."""
-        return self.nodes if self.hosts is None else self.hosts
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, given: object) -> object:
-        """Accept the short forms."""
-        if given is None:
-            return {}
-        if isinstance(given, int) and not isinstance(given, bool):
-            return {"nodes": given}
-        if isinstance(given, Sequence) and not isinstance(given, str | bytes):
-            return {"hosts": tuple(given)}
-        if isinstance(given, Mapping | Role):
-            return given
-        raise refusal(
-            Mistake("", f"{show(given)} is neither a count, nor host names, nor a mapping")
-        )
-
-    @model_validator(mode="after")
-    def _agree(self) -> Role:
-        if self.nodes is not None and self.hosts is not None:
-            raise refusal(Mistake("", "give nodes or hosts, not both"))
-        if self.machines is not None:
-            size = count(self.machines)
-            if (self.min or 0) > size:
-                raise refusal(Mistake("min", f"{self.min} is more than the role has ({size})"))
-        return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Tell the short forms in the schema too."""
-        full = handler.resolve_ref_schema(handler(core_schema))
-        nodes = {"type": "integer", "minimum": 1, "maximum": MAX_NODES}
-        hosts = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-        short = [nodes, hosts, {"type": "null"}]
-        return {"description": full.pop("description", ""), "anyOf": [*short, full]}
-
-
-def count(machines: int | Sequence[str]) -> int:
-    """Return how many machines a count or a list of host names stands for."""
-    return machines if isinstance(machines, int) else len(machines)
-
-
-class Network(Section):
-    """A network under further keys of EnOSlib's Networks."""
-
-    roles: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
-        description="keys in EnOSlib's Networks"
-    )
 
 
 class Build(Section):
@@ -167,7 +84,10 @@ class Deadlines(Section):
     """Seconds until a phase is given up."""
 
     build: Seconds = Field(7200, description="s, fetch and build")
-    acquire: Seconds = Field(600, description="s, getting machines")
+    acquire: Seconds = Field(
+        86400,
+        description="s, waiting for machines, from the date of the reservation if it has one",
+    )
     boot: Seconds = Field(
         600, description="s, from the start of the machines until each answers under its role"
     )
@@ -277,12 +197,13 @@ class Settings(Section):
     retries: Retries = Field(default_factory=Retries)
     vm: Vm = Field(default_factory=Vm)
     kexec: Kexec = Field(default_factory=Kexec)
+    g5k: G5k = Field(default_factory=G5k)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:
         """Check what concerns several roles, as far as the composition is not needed."""
         known = {name: role.machines for name, role in self.roles.items() if role.machines}
-        if mistakes := naming_mistakes(known):
+        if mistakes := naming_mistakes(known) + self._network_mistakes():
             raise refusal(*mistakes)
         total = sum(count(machines) for machines in known.values())
         if len(known) == len(self.roles) and (self.min or 0) > total:
@@ -290,6 +211,30 @@ class Settings(Section):
                 Mistake("min", f"{self.min} is more than all roles have together ({total})")
             )
         return self
+
+    def _network_mistakes(self) -> list[Mistake]:
+        """Find networks of roles that are not described."""
+        ids = [network.id for network in self.networks if network.id]
+        mistakes = [
+            Mistake("networks", f"two networks have the id {show(name)}")
+            for name in dict.fromkeys(ids)
+            if ids.count(name) > 1
+        ]
+        for role, given in self.roles.items():
+            wanted = {"primary_network": given.primary_network}
+            wanted |= {
+                f"secondary_networks[{i}]": n for i, n in enumerate(given.secondary_networks)
+            }
+            mistakes += [
+                Mistake(
+                    f"roles.{role}.{key}",
+                    f"no network has the id {show(name)}",
+                    suggest(name, ids, listed_as="ids in networks"),
+                )
+                for key, name in wanted.items()
+                if name and name not in ids
+            ]
+        return mistakes
 
 
 def naming_mistakes(machines: Mapping[str, int | tuple[str, ...]]) -> list[Mistake]:

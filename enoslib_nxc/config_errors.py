@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from enoslib_nxc.config import Role, Settings
+from enoslib_nxc.config import Settings
+from enoslib_nxc.config_roles import Role
 from enoslib_nxc.config_types import Section
 from enoslib_nxc.mistakes import Mistake, config_error, nearest, show, suggest
 

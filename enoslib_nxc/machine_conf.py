@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Network
 from pathlib import PurePath
 from typing import Any
@@ -13,14 +13,10 @@ from enoslib_nxc.mistakes import Mistake, config_error, nearest, show
 # Keys of other EnOSlib providers' machines, and what to say of them here.
 _ELSEWHERE = {
     "address": "name the machines with hosts; this provider makes them",
-    "cluster": "it belongs to Grid'5000, which no flavour here uses",
     "flavour": "set it for the whole configuration; a machine has memory (MiB) and cores",
     "flavour_desc": "a machine has memory (MiB) and cores",
     "number": "did you mean nodes?",
-    "primary_network": "the machines share one network; see add_network",
-    "secondary_networks": "the machines share one network; see add_network",
-    "servers": "it belongs to Grid'5000, which no flavour here uses; host names go in hosts",
-    "site": "it belongs to Grid'5000, which no flavour here uses",
+    "site": "the cluster, or the names of the servers, tell it",
 }
 
 
@@ -37,6 +33,11 @@ class MachineConfiguration:
         min: machines that must come up; all when None.
         memory: MiB for each; the flavour's default when None.
         cores: virtual cores of each; the flavour's default when None.
+        cluster: Grid'5000: cluster to take nodes of.
+        servers: Grid'5000: the very nodes.
+        primary_network: Grid'5000: the network of the first card, its id or itself.
+        secondary_networks: Grid'5000: those of further cards.
+        reservable_disks: Grid'5000: reserve the disks too.
     """
 
     roles: list[str] = field(default_factory=list)
@@ -45,6 +46,11 @@ class MachineConfiguration:
     min: int | None = None
     memory: int | None = None
     cores: int | None = None
+    cluster: str | None = None
+    servers: list[str] | None = None
+    primary_network: str | NetworkConfiguration | None = None
+    secondary_networks: list[str | NetworkConfiguration] | None = None
+    reservable_disks: bool | None = None
 
     def description(self) -> dict[str, object]:
         """Return it as an entry of the configuration's `roles`, in full."""
@@ -55,26 +61,58 @@ class MachineConfiguration:
             "min": self.min,
             "memory": self.memory,
             "cores": self.cores,
+            "cluster": self.cluster,
+            "servers": self.servers,
+            "primary_network": _id(self.primary_network),
+            "secondary_networks": _ids(self.secondary_networks),
+            "reservable_disks": self.reservable_disks,
         }
         return {key: plain(value) for key, value in given.items() if value is not None}
 
+
+_ALIKE = (
+    "tags",
+    "memory",
+    "cores",
+    "cluster",
+    "primary_network",
+    "secondary_networks",
+    "reservable_disks",
+)
+"""What all machines of a role have alike."""
 
 _MACHINE_FIELDS = tuple(each.name for each in fields(MachineConfiguration)[1:])
 
 
 @dataclass
 class NetworkConfiguration:
-    """Further names of the network that the machines share.
+    """A network, or further names of the one that the machines share.
 
     Args:
         roles: keys in EnOSlib's Networks.
+        id: Grid'5000: its name in descriptions of machines.
+        type: Grid'5000: what to reserve, "prod" when None.
+        site: Grid'5000: its site, that of the machines when None.
     """
 
     roles: list[str] = field(default_factory=list)
+    id: str | None = None
+    type: str | None = None
+    site: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data."""
-        return {"roles": plain(self.roles)}
+        given = {"roles": self.roles, "id": self.id, "type": self.type, "site": self.site}
+        return {key: plain(value) for key, value in given.items() if value is not None}
+
+
+def _id(network: object) -> object:
+    """Return the id of a network given as itself (as EnOSlib does), or what was given."""
+    return network.id if isinstance(network, NetworkConfiguration) else network
+
+
+def _ids(networks: object) -> object:
+    return [_id(each) for each in networks] if isinstance(networks, list | tuple) else networks
 
 
 def machine_mistakes(given: Mapping[str, object], *, path: str) -> list[Mistake]:
@@ -112,19 +150,22 @@ def network_of(given: Mapping[str, object], *, path: str) -> NetworkConfiguratio
     """Read one network description.
 
     Args:
-        given: `roles`, keys in EnOSlib's Networks.
+        given: `roles`, keys in EnOSlib's Networks, and the other fields of
+            `NetworkConfiguration`.
         path: where it stands, for messages.
 
     Raises:
         ConfigError: unknown keys, or no roles.
     """
-    mistakes = unknown_keys(given, ["roles"], path=path)
+    known = tuple(each.name for each in fields(NetworkConfiguration))
+    mistakes = unknown_keys(given, known, path=path)
     roles = _words(given.get("roles"))
     if not roles or not all(isinstance(word, str) and word for word in roles):
         mistakes.append(Mistake(path, f"{show(plain(given.get('roles')))} names no role"))
     if mistakes:
         raise config_error(mistakes)
-    return NetworkConfiguration(roles)
+    rest: dict[str, Any] = {key: value for key, value in given.items() if key != "roles"}
+    return NetworkConfiguration(roles, **rest)
 
 
 def role_table(machines: Iterable[MachineConfiguration]) -> dict[str, dict[str, object]]:
@@ -134,8 +175,8 @@ def role_table(machines: Iterable[MachineConfiguration]) -> dict[str, dict[str, 
     absent stands for all its machines.
 
     Raises:
-        ConfigError: descriptions of one role that cannot be one: other tags, memory or
-            cores, or a count beside host names.
+        ConfigError: descriptions of one role that cannot be one: other tags, memory and the
+            like, or a count beside names.
     """
     table: dict[str, MachineConfiguration] = {}
     for machine in machines:
@@ -148,9 +189,7 @@ def _merge(
     role: str, one: MachineConfiguration, two: MachineConfiguration
 ) -> MachineConfiguration:
     differing = [
-        name
-        for name in ("tags", "memory", "cores")
-        if one.description().get(name) != two.description().get(name)
+        name for name in _ALIKE if one.description().get(name) != two.description().get(name)
     ]
     if differing:
         raise config_error(
@@ -164,19 +203,23 @@ def _merge(
         )
     if (one.hosts is None) != (two.hosts is None):
         raise config_error([Mistake(f"roles.{role}", "described by nodes and by hosts")])
+    if (one.servers is None) != (two.servers is None):
+        raise config_error([Mistake(f"roles.{role}", "described by cluster and by servers")])
     absent = one.min is None and two.min is None
-    return MachineConfiguration(
-        roles=one.roles,
+    return replace(
+        one,
         nodes=None if one.hosts is not None else _size(one) + _size(two),
         hosts=None if one.hosts is None else [*one.hosts, *(two.hosts or ())],
         min=None if absent else sum(_size(m) if m.min is None else m.min for m in (one, two)),
-        memory=one.memory,
-        cores=one.cores,
+        servers=None if one.servers is None else [*one.servers, *(two.servers or ())],
     )
 
 
 def _size(machine: MachineConfiguration) -> int:
-    return len(machine.hosts) if machine.hosts is not None else machine.nodes or 1
+    named = machine.hosts if machine.hosts is not None else machine.servers
+    if machine.hosts is None and machine.nodes is not None:
+        return machine.nodes
+    return len(named) if named is not None else 1
 
 
 def machines_of(roles: Mapping[str, object]) -> list[MachineConfiguration]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 """Format of `Deployment` on disk; a record of another version is refused, not guessed at."""
 
 Scalar = str | int | float | bool
@@ -184,6 +184,52 @@ class Entry(Data):
     reboot: bool = True
 
 
+class Reserved(Data):
+    """A machine as a reserved node of Grid'5000.
+
+    Args:
+        node: FQDN by which the site knows it; never the translated one of a kavlan.
+        site: its site.
+        job: number of the OAR job that holds it.
+        deploy: whether that job is of type deploy.
+        vlan: number of the kavlan that its first card is in, "" for production.
+    """
+
+    node: str
+    site: str
+    job: int
+    deploy: bool = False
+    vlan: str = ""
+
+
+class SiteNetwork(Data):
+    """A network of Grid'5000, as EnOSlib describes it.
+
+    Args:
+        kind: EnOSlib's type: prod, kavlan, kavlan-local, kavlan-global, slash_22, slash_16.
+        site: its site.
+        descriptors: the kavlan's number, or the subnets' CIDRs; none for prod.
+        roles: keys in EnOSlib's Networks.
+    """
+
+    kind: str
+    site: str
+    descriptors: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+class Job(Data):
+    """A job of OAR that holds machines.
+
+    Args:
+        site: its site.
+        uid: its number there.
+    """
+
+    site: str
+    uid: int
+
+
 class Machine(Data):
     """One place that a host runs, as acquired.
 
@@ -197,6 +243,7 @@ class Machine(Data):
             user's own configuration out, which has nothing to say of a loopback port.
         entry: how the system that was there before ours lets us in; None where there is
             none.
+        reserved: the node that it is on Grid'5000; None elsewhere.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
         boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before;
@@ -212,6 +259,7 @@ class Machine(Data):
     ssh_port: int = 22
     ssh_options: tuple[str, ...] = ("-F", "none")
     entry: Entry | None = None
+    reserved: Reserved | None = None
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""
@@ -237,6 +285,9 @@ class Deployment(Data):
         ssh_user: remote user.
         ssh_key: private key (or .pub, with an agent) for ssh from here.
         created: seconds since the epoch.
+        jobs: OAR jobs that hold the machines.
+        login: the user's login on Grid'5000, "" elsewhere.
+        site_networks: networks of Grid'5000 that were reserved with the machines.
     """
 
     version: int = RECORD_VERSION
@@ -252,3 +303,6 @@ class Deployment(Data):
     ssh_user: str = "root"
     ssh_key: Path | None = None
     created: float = 0.0
+    jobs: tuple[Job, ...] = ()
+    login: str = ""
+    site_networks: tuple[SiteNetwork, ...] = ()

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count as count_from
 
-from enoslib_nxc.config import Settings, count, naming_mistakes
+from enoslib_nxc.config import Settings, naming_mistakes
+from enoslib_nxc.config_roles import count
 from enoslib_nxc.mistakes import Mistake, config_error, show, suggest
 from enoslib_nxc.model import Node, Plan
 from enoslib_nxc.names import host_names

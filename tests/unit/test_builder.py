@@ -178,9 +178,9 @@ def test_descriptions_of_a_role_that_do_not_fit(second: dict[str, object], text:
     ("machine", "text"),
     [
         (
-            {"roles": ["a"], "cluster": "dahu"},
-            "add_machine: unknown key cluster\n"
-            "-> it belongs to Grid'5000, which no flavour here uses",
+            {"roles": ["a"], "site": "grenoble"},
+            "add_machine: unknown key site\n"
+            "-> the cluster, or the names of the servers, tell it",
         ),
         (
             {"roles": ["a"], "number": 2},
@@ -225,10 +225,38 @@ def test_machine_objects_need_a_role() -> None:
     assert message(caught) == "add_machine_conf: roles is empty"
 
 
-def test_networks_take_roles_alone() -> None:
+def test_networks_have_no_other_keys() -> None:
     with pytest.raises(ConfigError) as caught:
-        make().add_network(roles=["x"], type="kavlan")
-    assert message(caught) == "add_network: unknown key type\n-> known keys: roles"
+        make().add_network(roles=["x"], cidr="10.0.0.0/8")
+    assert message(caught) == (
+        "add_network: unknown key cidr\n-> known keys: roles, id, type, site"
+    )
+
+
+def test_machines_and_networks_of_grid5000() -> None:
+    conf = make()
+    lan = conf.add_network(roles=["lan"], id="lan", type="kavlan", site="lille").networks[-1]
+    conf.add_machine(roles=["db", "fast"], cluster="chiclet", nodes=2, primary_network=lan)
+    conf.add_machine(roles=["db", "fast"], cluster="chiclet", primary_network="lan")
+    settings = conf.finalize().settings
+    assert settings.networks[0].model_dump() == {
+        "roles": ("lan",),
+        "id": "lan",
+        "type": "kavlan",
+        "site": "lille",
+    }
+    db = settings.roles["db"]
+    assert (db.nodes, db.cluster, db.primary_network) == (3, "chiclet", "lan")
+    again = NixOSComposeConf.from_dictionary(conf.to_dict())
+    assert again.settings == settings
+
+
+def test_named_nodes_make_the_count() -> None:
+    servers = [f"chiclet-{i}.lille.grid5000.fr" for i in (3, 1)]
+    conf = NixOSComposeConf.from_dictionary({"roles": {"db": {"servers": servers}}})
+    assert conf.settings.roles["db"].machines == 2
+    conf.add_machine(roles=["db"], servers=["chiclet-9.lille.grid5000.fr"])
+    assert conf.finalize().settings.roles["db"].machines == 3
 
 
 @pytest.mark.parametrize(
