@@ -227,9 +227,9 @@ def test_machine_objects_need_a_role() -> None:
 
 def test_networks_have_no_other_keys() -> None:
     with pytest.raises(ConfigError) as caught:
-        make().add_network(roles=["x"], cidr="10.0.0.0/8")
+        make().add_network(roles=["x"], mtu=9000)
     assert message(caught) == (
-        "add_network: unknown key cidr\n-> known keys: roles, id, type, site"
+        "add_network: unknown key mtu\n-> known keys: roles, id, type, site"
     )
 
 
