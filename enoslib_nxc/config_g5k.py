@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from enoslib_nxc.config_types import Section, Word, refusal
+from enoslib_nxc.config_types import Section, UserPath, Word, refusal
 from enoslib_nxc.mistakes import Mistake, show
 
 RESERVATION_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -63,6 +63,10 @@ class G5k(Section):
         "auto",
         description="host to jump through; auto: access.grid5000.fr outside Grid'5000; "
         "no: none",
+    )
+    ssh_config: UserPath | None = Field(
+        None,
+        description="ssh configuration that leads to Grid'5000, instead of the user's own",
     )
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = Field(
         "http://public.{site}.grid5000.fr/~{login}",

@@ -112,7 +112,7 @@ class Place:
         self.run("fetch", values, timeout=timeout)
 
     def _send(self, file: File, target: str, offset: int, timeout: float) -> None:
-        words = ["sh", "-c", f"umask 077; cat >> {shlex.quote(target)}"]
+        words = ["sh", "-c", f"umask 077; LC_ALL=C cat >> {shlex.quote(target)}"]
         if self.access is not None:
             words = ssh.argv(self.access, *words, host_key=self.host_key)
         shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)

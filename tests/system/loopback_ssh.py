@@ -18,10 +18,13 @@ class LoopbackSsh:
 
     Args:
         directory: where its keys and configuration go; it is made.
+        environment: variables of those who come in.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **environment: object) -> None:
         self.directory = directory
+        variables = {"XDG_CACHE_HOME": directory / "cache", **environment}
+        self._environment = " ".join(f"{name}={value}" for name, value in variables.items())
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -35,7 +38,7 @@ class LoopbackSsh:
         (self.directory / "config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host\n"
             f"AuthorizedKeysFile {self.directory}/authorized\nStrictModes no\nUsePAM no\n"
-            f"PidFile none\nPermitRootLogin yes\nSetEnv XDG_CACHE_HOME={self.directory}/cache\n"
+            f"PidFile none\nPermitRootLogin yes\nSetEnv {self._environment}\n"
         )
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd, started as root, wants it
         sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")

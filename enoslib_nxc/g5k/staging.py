@@ -1,0 +1,169 @@
+"""Files in the user's home on a site, which its nodes read over NFS or fetch by HTTP."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from enoslib_nxc.config_g5k import G5k
+from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.g5k import where
+from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.transfer import File, Place
+
+SERVED = "public"
+"""Directory of a home that the site serves by HTTP (Grid'5000 wiki, "HTTP access")."""
+
+OURS = "enoslib-nxc"
+"""Our directory in it."""
+
+TIMEOUT = 60.0
+"""Seconds for a small file."""
+
+FULL = ("No space left on device", "Disk quota exceeded")
+"""What strerror(3) says of a file system that takes no more."""
+
+
+class FullError(PlatformError):
+    """The home takes no more: trying again does not help."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A file on a site.
+
+    Args:
+        path: absolute path in the user's home there.
+        url: the same by HTTP, for machines inside Grid'5000.
+    """
+
+    path: str
+    url: str
+
+
+class Staging:
+    """Our directory in the user's home on one site.
+
+    Args:
+        frontend: how the home is reached; None where it is mounted here.
+        public_url: where the home's directory `public` is served.
+    """
+
+    def __init__(self, frontend: Access | None, public_url: str) -> None:
+        self._frontend = frontend
+        self._public_url = public_url
+
+    @property
+    def name(self) -> str:
+        """The home, for people."""
+        return f"the home on {self._frontend.name if self._frontend else 'this machine'}"
+
+    @cached_property
+    def home(self) -> str:
+        """Absolute path of the home there.
+
+        Raises:
+            PlatformError: it cannot be reached.
+        """
+        with self._told("what is to be staged"):
+            return self._place("").run("public", {"ACTION": "home"}, timeout=TIMEOUT).strip()
+
+    def put(self, file: File, timeout: float) -> Staged:
+        """Have a file there, under its digest: sent once, gone on with where it broke off.
+
+        Args:
+            file: which.
+            timeout: seconds.
+
+        Raises:
+            FullError: the home takes no more.
+            PlatformError: it did not get there whole.
+        """
+        place = self._place(self._directory)
+        with self._told(file.path.name):
+            try:
+                path = place.ensure(file, timeout)
+            except CommandError as error:
+                if _is_full(error):
+                    self.discard(self._staged(f"{file.sha256}.part"))
+                raise
+        return self._staged(PurePosixPath(path).name)
+
+    def write(self, name: str, text: str) -> Staged:
+        """Have a small file there, on a path that nobody can guess.
+
+        Args:
+            name: last part of its path.
+            text: its content; the site's users can read it once they know the path.
+
+        Raises:
+            PlatformError: it did not get there.
+        """
+        staged = self._staged(f"{secrets.token_hex(16)}/{name}")
+        values = {"ACTION": "write", "FILE": staged.path, "TEXT": text}
+        with self._told(name):
+            try:
+                self._place(self._directory).run("public", values, timeout=TIMEOUT)
+            except CommandError as error:
+                if _is_full(error):
+                    self.discard(staged)
+                raise
+        return staged
+
+    def discard(self, staged: Staged) -> None:
+        """Remove a file, and the random directory that it was alone in.
+
+        Raises:
+            PlatformError: it could not be removed.
+        """
+        values = {"ACTION": "discard", "FILE": staged.path}
+        with self._told(f"the end of {staged.path}"):
+            self._place(self._directory).run("public", values, timeout=TIMEOUT)
+
+    @property
+    def _directory(self) -> str:
+        return f"{self.home}/{SERVED}/{OURS}"
+
+    def _place(self, directory: str) -> Place:
+        # a frontend is vouched for by the user's known_hosts, or the options of its access
+        return Place(self._frontend, HostKey.PINNED, directory, public=True)
+
+    def _staged(self, name: str) -> Staged:
+        return Staged(f"{self._directory}/{name}", f"{self._public_url}/{OURS}/{name}")
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except CommandError as error:
+            if _is_full(error):
+                raise FullError(
+                    f"{self.name} is full: no room for {what}",
+                    details=error.details,
+                    resolution=f"make room there; ~/{SERVED}/{OURS} has images of earlier runs",
+                ) from error
+            raise PlatformError(
+                f"{what} did not get to {self.name}: {error.brief}",
+                details=error.details,
+                resolution="" if self._frontend is None else "reach it by ssh once by hand",
+            ) from error
+
+
+def at(settings: G5k, site: str, login: str) -> Staging:
+    """Return the user's home on a site, as it is reached from here.
+
+    Args:
+        settings: the configuration.
+        site: the site.
+        login: of Grid'5000.
+    """
+    url = where.public_url(settings, site, login)
+    return Staging(where.frontend(settings, site, login), url)
+
+
+def _is_full(error: CommandError) -> bool:
+    return any(words in error.details for words in FULL)

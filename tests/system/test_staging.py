@@ -1,0 +1,113 @@
+"""Files in a home on a site: this machine's ssh server plays the frontend."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.request import urlopen
+
+import pytest
+
+from enoslib_nxc import shell
+from enoslib_nxc.g5k.staging import FullError, Staging
+from enoslib_nxc.nix.provenance import digest
+from enoslib_nxc.ssh import Access
+from enoslib_nxc.transfer import File
+from tests.system.loopback_ssh import LoopbackSsh
+
+SIZE = 3 << 20
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A frontend whose home is a directory of the test, and the site's web server."""
+    place = tmp_path_factory.mktemp("site")
+    home = place / "home"
+    home.mkdir()
+    with LoopbackSsh(place / "server", HOME=home) as server:
+        handler = partial(SimpleHTTPRequestHandler, directory=str(home / "public"))
+        web = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        handler.func.log_message = lambda *_words: None
+        Thread(target=web.serve_forever, daemon=True).start()
+        via = ("-F", "none", "-o", f"UserKnownHostsFile={place}/known")
+        access = Access(
+            "frontend",
+            "127.0.0.1",
+            server.port,
+            getpass.getuser(),
+            place / "server" / "user",
+            None,
+            (*via, "-o", "StrictHostKeyChecking=accept-new"),
+        )
+        yield home, access, f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+        web.server_close()
+
+
+@pytest.fixture(params=["over ssh", "mounted here"])
+def staging(request, served, monkeypatch):
+    home, access, url = served
+    if request.param == "over ssh":
+        return Staging(access, url)
+    monkeypatch.setenv("HOME", str(home))
+    return Staging(None, url)
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "initrd"
+    path.write_bytes(os.urandom(SIZE))
+    return File(path, digest(path), "")
+
+
+def test_a_file_is_sent_once(staging, image, served, monkeypatch):
+    staged = staging.put(image, 60)
+    assert staged.path == f"{served[0]}/public/enoslib-nxc/{image.sha256}"
+    with urlopen(staged.url, timeout=10) as answer:
+        assert answer.read() == image.path.read_bytes()
+    assert Path(staged.path).stat().st_mode & 0o777 == 0o644
+    assert Path(staged.path).parent.stat().st_mode & 0o777 == 0o711
+    monkeypatch.setattr(shell, "stream", None)
+    assert staging.put(image, 60) == staged
+
+
+def test_a_broken_copy_is_gone_on_with(staging, image, served):
+    directory = served[0] / "public" / "enoslib-nxc"
+    directory.mkdir(parents=True, exist_ok=True)
+    part = directory / f"{image.sha256}.part"
+    part.write_bytes(image.path.read_bytes()[: SIZE // 3])
+    inode = part.stat().st_ino
+    staged = Path(staging.put(image, 60).path)
+    assert digest(staged) == image.sha256
+    assert staged.stat().st_ino == inode
+
+
+def test_a_small_file_comes_and_goes(staging, served):
+    text = '{"deployment": "it\'s"}\n$HOME\n'
+    staged = staging.write("deployment.json", text)
+    with urlopen(staged.url, timeout=10) as answer:
+        assert answer.read().decode() == text
+    directory = Path(staged.path).parent
+    assert directory.stat().st_mode & 0o777 == 0o711
+    staging.discard(staged)
+    assert not directory.exists()
+    assert (served[0] / "public" / "enoslib-nxc").exists()
+    staging.discard(staged)
+
+
+def test_a_full_home(served, image):
+    """/dev/full says what a full disk says."""
+    home, access, url = served
+    directory = home / "public" / "enoslib-nxc"
+    directory.mkdir(parents=True, exist_ok=True)
+    part = directory / f"{image.sha256}.part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(FullError) as caught:
+        Staging(access, url).put(image, 60)
+    assert caught.value.brief == "the home on frontend is full: no room for initrd"
+    assert "No space left on device" in caught.value.details
+    assert not part.is_symlink()
