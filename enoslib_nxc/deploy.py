@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from enoslib_nxc import artifacts as sources
-from enoslib_nxc import context, flavours, keys, reach, ssh, state
+from enoslib_nxc import context, flavours, reach, ssh, state
 from enoslib_nxc.boots import Boot, Run
 from enoslib_nxc.bring_up import BringUp, Keys
 from enoslib_nxc.config import Settings
-from enoslib_nxc.errors import StateError
 from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.model import Artifacts, Deployment, Identity, Plan
-from enoslib_nxc.plan import make_plan
+from enoslib_nxc.flavours import Source
+from enoslib_nxc.model import Deployment, Identity, Machine, Plan
 from enoslib_nxc.platforms import Platform
-from enoslib_nxc.platforms.hosts import Given
+from enoslib_nxc.prepare import Ready, reserve
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 
 
-def deploy(
-    settings: Settings,
-    home: Home,
-    report: Reporter,
-    *,
-    force: bool = False,
-    hosts: Given = None,
-) -> Deployment:
+def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -> Deployment:
     """Bring a deployment to what its configuration says; do nothing where it is so.
 
     Args:
-        settings: the checked configuration.
+        ready: what `prepare` gave.
         home: the deployment's directory, held by this process.
         report: where events go.
         force: boot every machine, whatever it runs.
-        hosts: another EnOSlib provider, or hosts that one gave: the machines to boot.
 
     Returns:
         The record, as it is on disk.
@@ -46,26 +34,15 @@ def deploy(
     Raises:
         NxcError: what was wrong, and what to do.
     """
-    flavour = flavours.on(settings.flavour, lent=hosts is not None, hosts=hosts)
-    platform, boot = flavour.platform(), flavour.boot()
-    previous = _previous(settings, home, lent=hosts is not None)
-    with step(report, Phase.CHECK, "check this machine"):
-        platform.check(settings)
-        boot.require()
-        settings = sources.effective(settings)
-        user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
-    known = previous.artifacts if previous else None
-    built = sources.obtain(settings, known, report, keep=home.gc_root)
-    with step(report, Phase.PLAN, "plan"):
-        plan = make_plan(
-            settings,
-            built.roles,
-            built.roles_distribution,
-            previous=previous.plan if previous else None,
-        )
+    settings, platform, boot, previous = (
+        ready.settings,
+        ready.platform,
+        ready.boot,
+        ready.previous,
+    )
     with closing(boot), _withdrawn_unused(home, platform, settings.deadlines.destroy):
-        deployment = _acquire(settings, home, report, platform, plan, built, previous)
-        own = _keys(home, user_keys)
+        deployment = _acquire(ready, home, report)
+        own = _keys(home, ready.user_keys)
         run = Run(settings, home, deployment, _context(settings, deployment, own), report)
         if previous:
             boot.stop(replace(run, deployment=previous), _gone(previous, deployment))
@@ -76,19 +53,30 @@ def deploy(
         return bring_up(run, wanted, fresh=fresh).deployment
 
 
-def destroy(job_name: str, report: Reporter, timeout: float, *, hosts: Given = None) -> None:
+def destroy(
+    job_name: str,
+    report: Reporter,
+    timeout: float,
+    *,
+    source: Source | None = None,
+    settings: Settings | None = None,
+) -> None:
     """End a deployment by its name alone; nothing happens when there is none.
 
     Args:
         job_name: its name.
         report: where events go.
         timeout: seconds.
-        hosts: the other EnOSlib provider, where it gave the machines.
+        source: where the machines came from, as far as the caller knows.
+        settings: the configuration, if there is one: it tells where else than in the records
+            of this computer to look for reservations of that name.
 
     Raises:
         NxcError: it is in use, or something of it could not be ended.
     """
-    if state.find(job_name) is None:
+    source = source or Source()
+    elsewhere = settings is not None and flavours.on(settings.flavour, source).calendar
+    if state.find(job_name) is None and not elsewhere:
         return
     with (
         step(report, Phase.DESTROY, f"destroy {job_name}") as destroying,
@@ -96,43 +84,44 @@ def destroy(job_name: str, report: Reporter, timeout: float, *, hosts: Given = N
     ):
         deployment = home.load()
         if deployment is not None:
-            flavour = flavours.on(deployment.flavour, lent=deployment.lent, hosts=hosts)
-            for trouble in flavour.platform().release(deployment, home, timeout):
-                destroying.progress(trouble)
+            flavour = flavours.on(deployment.flavour, replace(source, lent=deployment.lent))
+            told = flavour.platform(source).release(deployment, home, timeout)
+        elif settings is not None and elsewhere:
+            told = flavours.on(settings.flavour, source).platform(source).give_up(settings)
+        else:
+            told = ()
+        for trouble in told:
+            destroying.progress(trouble)
         home.remove()
 
 
-def running(job_name: str) -> bool:
-    """Tell whether a deployment of that name is up, as far as this machine can see."""
-    home = state.find(job_name)
+def running(settings: Settings, source: Source) -> bool:
+    """Tell whether a deployment of that name is there, as far as this machine can see.
+
+    Where there is a calendar, its reservation is what counts (EnOSlib's Grid'5000 provider).
+
+    Args:
+        settings: the configuration.
+        source: where the machines come from.
+
+    Raises:
+        NxcError: the calendar cannot be asked, or the record not be read.
+    """
+    flavour = flavours.on(settings.flavour, source)
+    platform = flavour.platform(source)
+    if flavour.calendar:
+        return bool(platform.find(settings))
+    home = state.find(settings.job_name)
     deployment = home.load() if home else None
-    if deployment is None:
+    if deployment is None or home is None:
         return False
     expected = {m.host for m in deployment.machines.values() if m.state != "lost"}
     up = {m.host for m in deployment.machines.values() if m.state == "up"}
-    flavour = flavours.on(deployment.flavour, lent=deployment.lent)
-    alive = up == expected and home is not None and up <= flavour.boot().alive(deployment, home)
-    return alive and flavour.platform().connected(deployment)
-
-
-def _previous(settings: Settings, home: Home, *, lent: bool) -> Deployment | None:
-    """Return the record of the same name; another flavour's machines are not ours to touch."""
-    previous = home.load()
-    if previous and previous.lent != lent:
-        runs = "hosts of another provider" if previous.lent else "machines of its own"
-        raise StateError(
-            f"deployment {home.job_name} runs on {runs}",
-            resolution="give the provider as hosts=, as when it was made; or destroy() it first"
-            if previous.lent
-            else "leave hosts= out, destroy() it first, or use another job_name",
-        )
-    if previous and previous.flavour != settings.flavour:
-        raise StateError(
-            f"deployment {home.job_name} runs with flavour {previous.flavour}, "
-            f"not {settings.flavour}",
-            resolution="destroy() it first, or give this configuration another job_name",
-        )
-    return previous
+    return (
+        up == expected
+        and up <= flavour.boot().alive(deployment, home)
+        and platform.connected(deployment)
+    )
 
 
 @contextmanager
@@ -142,52 +131,58 @@ def _withdrawn_unused(home: Home, platform: Platform, timeout: float) -> Iterato
         yield
     except BaseException:
         deployment = home.load()
-        if deployment and all(m.state == "planned" for m in deployment.machines.values()):
+        unused = deployment and all(m.state == "planned" for m in deployment.machines.values())
+        if deployment and unused and not platform.keeps:
             platform.release(deployment, home, timeout)
             home.remove()
         raise
 
 
-def _acquire(
-    settings: Settings,
-    home: Home,
-    report: Reporter,
-    platform: Platform,
-    plan: Plan,
-    built: Artifacts,
-    previous: Deployment | None,
-) -> Deployment:
+def _acquire(ready: Ready, home: Home, report: Reporter) -> Deployment:
     """Get machines, and record them before anything of them is started."""
+    previous = ready.previous
     with step(report, Phase.ACQUIRE, "get machines") as acquiring:
-        grant = platform.acquire(settings, home, plan, previous)
+        deployment = reserve(ready, home)
+        grant = ready.platform.acquire(ready.settings, home, ready.plan, previous, report)
         if previous and grant.machines == previous.machines:
             acquiring.noop(f"{len(grant.machines)} machines are held already")
-    deployment = Deployment(
-        job_name=home.job_name,
-        token=previous.token if previous else secrets.token_hex(8),
-        flavour=settings.flavour,
-        artifacts=built,
-        plan=plan,
-        machines=grant.machines,
-        networks=grant.networks,
-        lent=grant.lent,
-        ours_to_end=grant.ours_to_end,
-        ssh_user=settings.ssh.user,
-        ssh_key=settings.ssh.key.expanduser() if settings.ssh.key else home.key,
-        created=previous.created if previous else time.time(),
+    deployment = deployment.model_copy(
+        update={
+            "plan": _restricted(ready.plan, grant.machines),
+            "machines": grant.machines,
+            "networks": grant.networks,
+            "lent": grant.lent,
+            "ours_to_end": grant.ours_to_end,
+            "site_networks": grant.site_networks,
+        }
     )
     if deployment != previous:
         home.save(deployment)
     return deployment
 
 
+def _restricted(plan: Plan, given: Mapping[str, Machine]) -> Plan:
+    """Return the plan without the hosts that got no machine, within `min`."""
+    return plan.model_copy(update={"nodes": tuple(n for n in plan.nodes if n.host in given)})
+
+
 def _gone(previous: Deployment, deployment: Deployment) -> list[str]:
-    """Return the hosts that are no more, but for those whose lent machine goes to another."""
+    """Return the hosts that are no more, but for those whose lent machine goes to another.
+
+    Nodes of a job that is over are no longer ours to touch.
+    """
     lent = {(m.ssh_host, m.ssh_port) for m in deployment.machines.values() if m.entry}
+    held = {(job.site, job.uid) for job in deployment.jobs}
+
+    def ours(machine: Machine) -> bool:
+        node = machine.reserved
+        kept = node is None or (node.site, node.job) in held
+        return kept and (machine.ssh_host, machine.ssh_port) not in lent
+
     return [
         host
         for host, machine in previous.machines.items()
-        if host not in deployment.machines and (machine.ssh_host, machine.ssh_port) not in lent
+        if host not in deployment.machines and ours(machine)
     ]
 
 

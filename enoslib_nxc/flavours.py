@@ -6,15 +6,42 @@ Names are NXC's (`nix/flavours.json` of NixOS Compose 0.7.11).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
 from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.platforms import Platform
+from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.platforms.hosts import Given, HostsPlatform
 from enoslib_nxc.platforms.local import LocalPlatform
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the machines of one deployment come from, beside its flavour.
+
+    Args:
+        hosts: another EnOSlib provider, or the hosts that it gave; None for our own.
+        lent: whether another provider gave them, when it is not at hand.
+        booking: when they are wanted, where there is a calendar.
+    """
+
+    hosts: Given = None
+    lent: bool = False
+    booking: Booking = field(default_factory=Booking)
+
+    @classmethod
+    def of(cls, hosts: Given, booking: Booking) -> Source:
+        """Return the source of a provider's machines.
+
+        Args:
+            hosts: as given to it.
+            booking: when.
+        """
+        return cls(hosts, hosts is not None, booking)
 
 
 @dataclass(frozen=True)
@@ -27,39 +54,65 @@ class Flavour:
         boot: makes the boot that puts the system on them.
         description: one line for people.
         ramdisk: whether its image is in memory altogether, so that any machine can boot it.
+        calendar: whether the platform's machines are reserved.
     """
 
     name: str
-    platform: Callable[[], Platform]
+    platform: Callable[[Source], Platform]
     boot: Callable[[], Boot]
     description: str
     ramdisk: bool = False
+    calendar: bool = False
+
+
+def _local(_source: Source) -> Platform:
+    return LocalPlatform()
+
+
+def _hosts(source: Source) -> Platform:
+    return HostsPlatform(source.hosts)
+
+
+def _grid5000(source: Source) -> Platform:
+    return G5kPlatform(source.booking)
 
 
 FLAVOURS = {
     row.name: row
     for row in (
+        Flavour("vm-ramdisk", _local, QemuBoot, "virtual machines here, in memory", True),
         Flavour(
-            "vm-ramdisk", LocalPlatform, QemuBoot, "virtual machines here, in memory", True
+            "g5k-ramdisk",
+            _grid5000,
+            KexecBoot,
+            "Grid'5000, in memory, by kexec",
+            ramdisk=True,
+            calendar=True,
+        ),
+        Flavour(
+            "g5k-nfs-store",
+            _grid5000,
+            KexecBoot,
+            "Grid'5000, by kexec, with the store over NFS",
+            calendar=True,
         ),
     )
 }
 """Every flavour that this version runs, by name."""
 
 
-def on(name: str, *, lent: bool, hosts: Given = None) -> Flavour:
+def on(name: str, source: Source) -> Flavour:
     """Return the row of a flavour, or what takes its place on machines of another provider.
 
     Args:
         name: the flavour.
-        lent: whether the machines are those of another EnOSlib provider.
-        hosts: that provider, or the hosts that it gave.
+        source: where the machines come from.
 
     Raises:
         ConfigError: the flavour's image does not boot anywhere else.
     """
     row = FLAVOURS[name]
-    if not lent:
+    if not source.lent:
         return row
     if not row.ramdisk:
         known = ", ".join(each.name for each in FLAVOURS.values() if each.ramdisk)
@@ -68,4 +121,4 @@ def on(name: str, *, lent: bool, hosts: Given = None) -> Flavour:
             resolution=f"set flavour to one of: {known}",
         )
     description = "hosts of another EnOSlib provider, in memory, by kexec"
-    return Flavour(name, lambda: HostsPlatform(hosts), KexecBoot, description, row.ramdisk)
+    return Flavour(name, _hosts, KexecBoot, description, row.ramdisk)

@@ -6,11 +6,10 @@ from enoslib.objects import DefaultNetwork, Host, Networks, Roles
 
 from enoslib_nxc import reach, ssh
 from enoslib_nxc.config import Settings
+from enoslib_nxc.g5k import networks as site_networks
 from enoslib_nxc.model import Deployment, Machine
+from enoslib_nxc.names import NETWORK_ROLE
 from enoslib_nxc.state import Home
-
-NETWORK_ROLE = "nxc"
-"""Key of the machines' network in EnOSlib's Networks, beside those of the configuration."""
 
 
 class NxcNetwork(DefaultNetwork):  # type: ignore[misc]
@@ -30,9 +29,11 @@ def to_host(deployment: Deployment, home: Home, machine: Machine) -> Host:
     extra = ssh.ansible_variables(access, machine.boot_id)
     if machine.python:
         extra["ansible_python_interpreter"] = machine.python
+    # EnOSlib's services find nodes of Grid'5000 by their names (Kwollect, fw_create)
+    node = machine.reserved
     return Host(
-        machine.address,
-        alias=machine.host,
+        machine.ssh_host if node else machine.address,
+        alias=node.node if node else machine.host,
         user=deployment.ssh_user,
         keyfile=str(access.key) if access.key else None,
         extra=extra,
@@ -50,9 +51,19 @@ def to_roles(deployment: Deployment, home: Home) -> Roles:
 
 
 def to_networks(deployment: Deployment, settings: Settings) -> Networks:
-    """Return the machines' networks under its own key and those of the configuration."""
+    """Return the machines' networks under its own key and those of the configuration.
+
+    Those of Grid'5000 are EnOSlib's own.
+
+    Raises:
+        ApiError: the Grid'5000 API, which describes them, cannot be asked.
+    """
     networks = Networks()
-    keys = {NETWORK_ROLE, *(key for wish in settings.networks for key in wish.roles)}
-    for network in deployment.networks:
-        networks.add_one(NxcNetwork(network), sorted(keys))
+    for network, keys in site_networks.describe(deployment.site_networks):
+        networks.add_one(network, list(keys))
+    if deployment.site_networks:
+        return networks
+    shared = {NETWORK_ROLE, *(key for wish in settings.networks for key in wish.roles)}
+    for cidr in deployment.networks:
+        networks.add_one(NxcNetwork(cidr), sorted(shared))
     return networks

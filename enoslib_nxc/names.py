@@ -13,6 +13,9 @@ _LABEL = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", 
 
 HOST_NAME_RULE = "letters, digits and inner hyphens, not digits alone, at most 63"
 
+NETWORK_ROLE = "nxc"
+"""Key of the machines' network in EnOSlib's Networks, beside those of the configuration."""
+
 
 def host_name_fault(name: str) -> str:
     """Return why a name cannot be a host's (RFC 1123), "" when it can."""

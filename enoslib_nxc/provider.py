@@ -7,21 +7,29 @@ destroys the originals, and `@enostask` pickles it. All is found again by the jo
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from enoslib.errors import NegativeWalltime
 from enoslib.infra.provider import Provider
 from enoslib.objects import Networks, Roles
 
+from enoslib_nxc import together
+from enoslib_nxc.booking import Booking
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import StateError
 
 if TYPE_CHECKING:
     from enoslib_nxc.config import Settings
     from enoslib_nxc.events import Event, Reporter
-    from enoslib_nxc.model import Deployment
+    from enoslib_nxc.flavours import Source
+    from enoslib_nxc.model import Deployment, Plan
     from enoslib_nxc.platforms.hosts import Given
+    from enoslib_nxc.state import Home
 
 
 class NixOSCompose(Provider):  # type: ignore[misc]
@@ -63,6 +71,9 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             hosts = list(hosts)
         self.hosts = hosts
         self.reservation: int | None = None
+        self.identity = uuid4().hex
+        """The same for copies of this object, as `Providers` make them."""
+        together.join(self)
         self.walltime_offset = 0
         self.phases: dict[str, float] = {}
         """Seconds spent in each phase of the last `init()`."""
@@ -105,26 +116,55 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             NxcError: what was wrong, where, and what to do.
         """
         # the working parts are imported late: importing the package must stay quick
-        from enoslib_nxc import deploy, hosts, state
-        from enoslib_nxc.reporters import make, tee
+        from enoslib_nxc import deploy, hosts, prepare
 
-        settings = self.settings
+        if start_time is not None:
+            self.set_reservation(start_time)
         self.phases = {}
-        with (
-            state.claim(settings.job_name) as home,
-            make(settings.progress, sys.stderr) as shown,
-        ):
-            report = tee(_chosen(kwargs, shown), self._note_phase)
-            deployment = deploy.deploy(
-                settings, home, report, force=force_deploy, hosts=self.hosts
-            )
-            return hosts.to_roles(deployment, home), hosts.to_networks(deployment, settings)
+        with self._at_work(kwargs) as (home, report):
+            ready = prepare.prepare(self.settings, home, report, self._source)
+            deployment = deploy.deploy(ready, home, report, force=force_deploy)
+            networks = hosts.to_networks(deployment, self.settings)
+            return hosts.to_roles(deployment, home), networks
+
+    def async_init(self, start_time: int | None = None, **kwargs: object) -> None:
+        """Build, and reserve the machines without waiting for them.
+
+        Without a calendar nothing is reserved: machines of this computer start in `init()`,
+        when all others are there too.
+
+        Args:
+            start_time: date to reserve for (seconds since the epoch, UTC).
+            kwargs: `reporter`, as for `init`.
+
+        Raises:
+            NxcError: what was wrong, where, and what to do.
+            InvalidReservationTime, InvalidReservationTooOld, InvalidReservationCritical:
+                EnOSlib's, on a date that cannot be had.
+        """
+        from enoslib_nxc import prepare
+
+        if start_time is not None:
+            self.set_reservation(start_time)
+        with self._at_work(kwargs) as (home, report):
+            ready = prepare.prepare(self.settings, home, report, self._source)
+            prepare.reserve(ready, home)
+        if self._lender:
+            self._lender.async_init(start_time=start_time, **kwargs)
 
     def is_created(self) -> bool:
-        """Tell whether all machines of this job name are there."""
+        """Tell whether this job name has machines, or a reservation of them.
+
+        The first of this, `test_slot` and `async_init` to be called builds: EnOSlib's
+        `Providers` call them one after the other, and a slot must not be lost to a build.
+        """
         from enoslib_nxc import deploy
 
-        return deploy.running(self.settings.job_name)
+        together.require_own_name(self)
+        created = deploy.running(self.settings, self._source)
+        if not created:
+            self._plan()
+        return created
 
     def destroy(self, wait: bool = False, **kwargs: object) -> None:
         """End everything of this job name, whichever process started it.
@@ -141,26 +181,118 @@ class NixOSCompose(Provider):  # type: ignore[misc]
 
         settings = self.settings
         with make(settings.progress, sys.stderr) as shown:
-            report = _chosen(kwargs, shown)
-            timeout = settings.deadlines.destroy
-            deploy.destroy(settings.job_name, report, timeout, hosts=self.hosts)
+            deploy.destroy(
+                settings.job_name,
+                _chosen(kwargs, shown),
+                settings.deadlines.destroy,
+                source=self._source,
+                settings=settings,
+            )
 
     def test_slot(self, start_time: int, end_time: int) -> bool:
-        """Tell whether the machines can be had then: this machine has no calendar."""
-        lender = self._lender
-        return lender.test_slot(start_time, end_time) if lender else True
+        """Tell whether the machines can be had then.
+
+        Args:
+            start_time: seconds since the epoch, UTC.
+            end_time: how far the calendar is looked at, likewise.
+        """
+        from enoslib_nxc import flavours
+
+        if self._lender and not self._lender.test_slot(start_time, end_time):
+            return False
+        source = replace(self._source, booking=Booking(start_time, self.walltime_offset))
+        flavour = flavours.on(self.settings.flavour, source)
+        if not flavour.calendar:
+            return True
+        return flavour.platform(source).test_slot(self.settings, self._plan())
 
     def set_reservation(self, timestamp: int) -> None:
-        """Keep the date (seconds since the epoch, UTC); this machine needs no reservation."""
+        """Set the date of the reservation; machines of this computer need none.
+
+        Args:
+            timestamp: seconds since the epoch, UTC.
+        """
         self.reservation = timestamp
         if self._lender:
             self._lender.set_reservation(timestamp)
 
     def offset_walltime(self, offset: int) -> None:
-        """Keep the offset (seconds); machines here run until they are destroyed."""
-        self.walltime_offset += offset
+        """Change the walltime of a reservation to come; machines here have none.
+
+        Args:
+            offset: seconds to add; they add up over calls.
+
+        Raises:
+            NegativeWalltime: nothing would be left of it.
+        """
+        from enoslib_nxc.config_g5k import walltime_seconds
+
+        changed = self.walltime_offset + offset
+        if walltime_seconds(self.settings.g5k.walltime) + changed <= 0:
+            raise NegativeWalltime
+        self.walltime_offset = changed
         if self._lender:
             self._lender.offset_walltime(offset)
+
+    def remaining_walltime(self) -> float | None:
+        """Return the seconds until the first of the reservations ends.
+
+        None where there is no reservation, or none that runs.
+
+        Raises:
+            NxcError: the calendar cannot be asked.
+        """
+        from enoslib_nxc.g5k import walltime
+
+        deployment = self.deployment
+        if deployment is None or not deployment.jobs:
+            return None
+        return min(left.seconds for left in walltime.remaining(deployment.jobs))
+
+    def extend_walltime(self, seconds: int) -> None:
+        """Ask for more time for every reservation that runs (or less, when negative).
+
+        What is granted depends on who comes next; see `remaining_walltime`.
+
+        Args:
+            seconds: to add.
+
+        Raises:
+            NxcError: there is no reservation, or it was refused.
+        """
+        from enoslib_nxc.g5k import walltime
+
+        deployment = self.deployment
+        if deployment is None or not deployment.jobs:
+            raise StateError(f"deployment {self.settings.job_name} has no reservation")
+        for job in deployment.jobs:
+            walltime.extend(job, seconds)
+
+    @contextmanager
+    def _at_work(self, kwargs: Mapping[str, object]) -> Iterator[tuple[Home, Reporter]]:
+        """Hold the deployment, and tell what happens."""
+        from enoslib_nxc import state
+        from enoslib_nxc.reporters import make, tee
+
+        with (
+            state.claim(self.settings.job_name) as home,
+            make(self.settings.progress, sys.stderr) as shown,
+        ):
+            yield home, tee(_chosen(kwargs, shown), self._note_phase)
+
+    def _plan(self) -> Plan:
+        """Build, where that is needed, and return who runs where."""
+        from enoslib_nxc import prepare
+
+        together.require_own_name(self)
+        with self._at_work({}) as (home, report):
+            return prepare.prepare(self.settings, home, report, self._source).plan
+
+    @property
+    def _source(self) -> Source:
+        from enoslib_nxc.flavours import Source
+
+        return Source.of(self.hosts, Booking(self.reservation, self.walltime_offset))
 
     @property
     def _lender(self) -> Provider | None:

@@ -6,8 +6,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from enoslib_nxc.config import Settings
-from enoslib_nxc.model import Deployment, Machine, Plan
+from enoslib_nxc.events import Reporter
+from enoslib_nxc.model import Deployment, Job, Machine, Plan, SiteNetwork
 from enoslib_nxc.state import Home
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a platform with a calendar reserved, whether it has begun or not.
+
+    Args:
+        jobs: the reservations.
+        login: the user's login there.
+    """
+
+    jobs: tuple[Job, ...] = ()
+    login: str = ""
 
 
 @dataclass(frozen=True)
@@ -15,20 +29,29 @@ class Grant:
     """What a platform gave.
 
     Args:
-        machines: host name -> machine, for each host of the plan.
+        machines: host name -> machine, for each host of the plan; fewer within `min`.
         networks: CIDR of each network that they know each other by.
+        site_networks: networks that were reserved with them.
         lent: whether another EnOSlib provider gave them.
         ours_to_end: whether another EnOSlib provider made the machines at our wish.
     """
 
     machines: dict[str, Machine]
     networks: tuple[str, ...]
+    site_networks: tuple[SiteNetwork, ...] = ()
     lent: bool = False
     ours_to_end: bool = False
 
 
 class Platform(Protocol):
-    """Gives machines, and takes them back."""
+    """Gives machines, and takes them back.
+
+    Attributes:
+        keeps: whether what it gave stays ours when nothing could be started on it: machines
+            that were waited for are not given away for a mistake that can be mended.
+    """
+
+    keeps: bool
 
     def check(self, settings: Settings) -> None:
         """Refuse what cannot work here, before anything is built.
@@ -37,10 +60,27 @@ class Platform(Protocol):
             NxcError: what is missing.
         """
 
+    def reserve(self, settings: Settings, plan: Plan) -> Held:
+        """Reserve machines where there is a calendar, without waiting for them.
+
+        Args:
+            settings: the configuration.
+            plan: the hosts.
+
+        Raises:
+            NxcError: they cannot be had.
+            EnosError: EnOSlib's, on dates.
+        """
+
     def acquire(
-        self, settings: Settings, home: Home, plan: Plan, previous: Deployment | None
+        self,
+        settings: Settings,
+        home: Home,
+        plan: Plan,
+        previous: Deployment | None,
+        report: Reporter,
     ) -> Grant:
-        """Get a machine for each host of the plan.
+        """Get a machine for each host of the plan; `reserve` was called before.
 
         Args:
             settings: the configuration.
@@ -48,10 +88,31 @@ class Platform(Protocol):
             plan: the hosts.
             previous: the record as it stands; machines that it has are kept as they are,
                 as long as they can be.
+            report: where events go.
 
         Raises:
             NxcError: there are not enough.
         """
+
+    def find(self, settings: Settings) -> tuple[Job, ...]:
+        """Return the live reservations of the configuration's name.
+
+        Raises:
+            NxcError: the calendar cannot be asked.
+        """
+
+    def give_up(self, settings: Settings) -> tuple[str, ...]:
+        """Delete the reservations of the configuration's name, of which nothing is on record.
+
+        Returns:
+            What people should know about them.
+
+        Raises:
+            NxcError: they could not be deleted.
+        """
+
+    def test_slot(self, settings: Settings, plan: Plan) -> bool:
+        """Tell whether the machines can be had at the date that is set."""
 
     def connect(self, deployment: Deployment) -> bool:
         """Make sure that the machines' network is there.
@@ -77,3 +138,25 @@ class Platform(Protocol):
         Raises:
             NxcError: something could not be given back.
         """
+
+
+class NoCalendar:
+    """What platforms without reservations have in common."""
+
+    keeps = False
+
+    def reserve(self, settings: Settings, plan: Plan) -> Held:
+        """Reserve nothing."""
+        return Held()
+
+    def find(self, settings: Settings) -> tuple[Job, ...]:
+        """Find nothing."""
+        return ()
+
+    def give_up(self, settings: Settings) -> tuple[str, ...]:
+        """Have nothing to give up."""
+        return ()
+
+    def test_slot(self, settings: Settings, plan: Plan) -> bool:
+        """Any date will do."""
+        return True

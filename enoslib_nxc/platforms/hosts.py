@@ -17,8 +17,9 @@ from enoslib.objects import Host, Roles
 from enoslib_nxc import node, parallel, reach, shell, ssh, survey
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
+from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Entry, Machine, Plan
-from enoslib_nxc.platforms import Grant
+from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
 from enoslib_nxc.survey import Survey
 
@@ -29,7 +30,7 @@ SEND_SECONDS = 15.0
 """For one machine to take the word to reboot."""
 
 
-class HostsPlatform:
+class HostsPlatform(NoCalendar):
     """Takes the machines of another provider.
 
     Args:
@@ -44,7 +45,12 @@ class HostsPlatform:
         shell.require("ssh", purpose="to reach the machines", package="openssh-client")
 
     def acquire(
-        self, settings: Settings, home: Home, plan: Plan, previous: Deployment | None
+        self,
+        settings: Settings,
+        home: Home,
+        plan: Plan,
+        previous: Deployment | None,
+        report: Reporter,
     ) -> Grant:
         """Bind each host of the plan to a machine, in the order of both.
 

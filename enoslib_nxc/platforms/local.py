@@ -19,8 +19,9 @@ from enoslib_nxc import plan as plans
 from enoslib_nxc import procs, shell
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
+from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Machine, Plan
-from enoslib_nxc.platforms import Grant
+from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
 
 LOOPBACK = "127.0.0.1"
@@ -41,7 +42,7 @@ def switch_socket(token: str) -> Path:
     return runtime_dir(token) / "switch"
 
 
-class LocalPlatform:
+class LocalPlatform(NoCalendar):
     """Gives addresses, loopback ports and a switch on this machine."""
 
     def check(self, settings: Settings) -> None:
@@ -50,7 +51,12 @@ class LocalPlatform:
         shell.require("ssh", purpose="to reach the machines", package="openssh-client")
 
     def acquire(
-        self, settings: Settings, home: Home, plan: Plan, previous: Deployment | None
+        self,
+        settings: Settings,
+        home: Home,
+        plan: Plan,
+        previous: Deployment | None,
+        report: Reporter,
     ) -> Grant:
         """Give each host an address on the network and a loopback port for ssh."""
         networks = (str(settings.vm.network),)
@@ -113,7 +119,7 @@ def _is_switch(process: psutil.Process) -> bool:
 def _ports(settings: Settings, count: int, used: list[int]) -> Iterator[int]:
     """Return loopback ports that nothing listens on now."""
     if settings.vm.ssh_port is None:
-        return iter(_free_ports(count))
+        return iter(free_ports(count))
     first = settings.vm.ssh_port
     wanted = [port for port in range(first, first + count + len(used)) if port not in used]
     wanted = wanted[:count]
@@ -128,8 +134,8 @@ def _ports(settings: Settings, count: int, used: list[int]) -> Iterator[int]:
     return iter(wanted)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Return ports that the kernel picks; all are held until the last is known."""
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that the kernel picks; all are held until the last is known."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -7,6 +7,7 @@ from enoslib.objects import Host, Roles
 from enoslib_nxc import reach, ssh, survey
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import CommandError, ConfigError, PlatformError
+from enoslib_nxc.events import silent
 from enoslib_nxc.model import Node, Plan
 from enoslib_nxc.platforms.hosts import HostsPlatform
 from enoslib_nxc.ssh import HostKey
@@ -42,7 +43,7 @@ def asked(monkeypatch):
 
 def acquire(tmp_path, given, *hosts, previous=None, **wish):
     platform = HostsPlatform(given)
-    return platform.acquire(settings(**wish), Home(tmp_path), plan(*hosts), previous)
+    return platform.acquire(settings(**wish), Home(tmp_path), plan(*hosts), previous, silent)
 
 
 def test_hosts_are_bound_in_their_order(asked, tmp_path):

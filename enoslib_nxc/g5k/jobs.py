@@ -1,0 +1,290 @@
+"""OAR jobs: found again by name, reserved by EnOSlib, waited for, given back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from enoslib.infra.enos_g5k import g5k_api_utils
+from enoslib.infra.enos_g5k.configuration import Configuration
+from enoslib.infra.enos_g5k.provider import G5k
+from grid5000.objects import Job as ApiJob
+
+from enoslib_nxc.errors import PlatformError, StateError
+from enoslib_nxc.g5k import api
+from enoslib_nxc.g5k.request import DEPLOY, ORIGIN, TIMEZONE
+from enoslib_nxc.model import Job
+from enoslib_nxc.wait import Deadline
+
+PENDING = ("waiting", "hold", "toackreservation", "tolaunch", "launching", "resuming")
+"""States on the way to running, as the API writes OAR's."""
+
+LIVE = (*PENDING, "running", "suspended")
+"""States in which a job has, or will have, its resources."""
+
+LISTED = "waiting,launching,running"
+"""States that the API can filter by; its filter cannot find `tolaunch` (g5k-api, job.rb)."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+"""Seconds between two looks at a job that is waited for: the first, and the longest."""
+
+
+def find(name: str, sites: Iterable[str]) -> list[ApiJob]:
+    """Return the live jobs of ours with a name, those about to be launched too.
+
+    Args:
+        name: the job name.
+        sites: where to look.
+
+    Raises:
+        StateError: a job of that name is not one of ours, or there are two on a site.
+        ApiError: the API cannot be asked.
+    """
+    found = []
+    for site in sites:
+        jobs = _named(name, site)
+        if len(jobs) > 1:
+            numbers = ", ".join(str(job.uid) for job in jobs)
+            raise StateError(
+                f"{site} has {len(jobs)} jobs named {name}: {numbers}",
+                resolution="delete those that are not wanted (oardel), or use another job_name",
+            )
+        for job in jobs:
+            if ORIGIN not in job.types:
+                raise StateError(
+                    f"job {job.uid} of {site} is named {name} too, and enoslib-nxc did not "
+                    "reserve it",
+                    resolution="give this configuration, or the other provider, "
+                    "another job_name",
+                )
+        found += jobs
+    return found
+
+
+def _named(name: str, site: str) -> list[ApiJob]:
+    """Return live jobs of the user with a name; the API's filter overlooks some states."""
+
+    def ask() -> list[ApiJob]:
+        jobs = api.client().sites[site].jobs
+        wish = {"name": name, "user": api.login()}
+        listed = jobs.list(**wish, state=LISTED) or jobs.list(**wish)
+        return [jobs[job.uid] for job in listed if job.state in LIVE]
+
+    return api.call(f"list the jobs of {site}", ask)
+
+
+def sites() -> list[str]:
+    """Return all sites but those that the user's file excludes (EnOSlib, excluded_sites)."""
+
+    def ask() -> list[str]:
+        excluded = api.client().excluded_sites
+        return [site.uid for site in api.client().sites.list() if site.uid not in excluded]
+
+    return api.call("list the sites", ask)
+
+
+@dataclass
+class Booked:
+    """What is reserved, and EnOSlib's provider for it.
+
+    Args:
+        provider: EnOSlib's; its driver has the jobs.
+        fresh: whether the jobs were submitted just now.
+    """
+
+    provider: G5k
+    fresh: bool
+
+    @property
+    def jobs(self) -> list[ApiJob]:
+        """The jobs, as last seen."""
+        return list(self.provider.driver.jobs)
+
+    @property
+    def names(self) -> tuple[Job, ...]:
+        """The jobs for the record."""
+        return tuple(Job(site=job.site, uid=int(job.uid)) for job in self.jobs)
+
+
+def reserve(conf: Configuration) -> Booked:
+    """Find the jobs of a configuration, or submit them; nothing is waited for.
+
+    Raises:
+        StateError: jobs of that name are not ours, or of other types.
+        PlatformError: a job that the configuration names is over.
+        ApiError: the API refused, or cannot be asked.
+        InvalidReservationTime, InvalidReservationTooOld, InvalidReservationCritical:
+            EnOSlib's, on a date that cannot be had.
+    """
+    provider = G5k(conf)
+    if conf.oargrid_jobids:
+        named = (Job(site=site, uid=int(uid)) for site, uid in conf.oargrid_jobids)
+        provider.driver._jobs = [look(job) for job in named]
+        for job in provider.driver._jobs:
+            _require_live(job)
+        return Booked(provider, fresh=False)
+    found = find(conf.job_name, conf.sites)
+    if not found:
+        found = _submit(provider, conf)
+        fresh = True
+    else:
+        _require_types(found, conf)
+        fresh = False
+    provider.driver._jobs = found
+    return Booked(provider, fresh)
+
+
+def _submit(provider: G5k, conf: Configuration) -> list[ApiJob]:
+    """Submit; where the answer got lost, look whether it was accepted."""
+    try:
+        api.call("reserve machines", provider.reserve, idempotent=False)
+    except api.ApiError as error:
+        if not error.unsure:
+            raise
+        found = find(conf.job_name, conf.sites)
+        if not found:
+            raise
+        return found
+    jobs: list[ApiJob] = provider.driver._jobs
+    return jobs or find(conf.job_name, conf.sites)
+
+
+def look(job: Job) -> ApiJob:
+    """Return a recorded job as the API knows it.
+
+    Raises:
+        ApiError: it does not know it, or cannot be asked.
+    """
+    return api.call(
+        f"find job {job.uid} of {job.site}",
+        lambda: api.client().sites[job.site].jobs[job.uid],
+    )
+
+
+def _require_live(job: ApiJob) -> None:
+    if job.state not in LIVE:
+        raise PlatformError(
+            f"g5k.oargrid_jobids: job {job.uid} of {job.site} is over ({job.state})",
+            resolution="name a job that runs or waits",
+        )
+
+
+def _require_types(jobs: Iterable[ApiJob], conf: Configuration) -> None:
+    """Refuse jobs of other types, which EnOSlib would delete without a word."""
+    wanted = {each for each in conf.job_type if not each.startswith("origin=")}
+    for job in jobs:
+        missing = sorted(wanted - set(job.types))
+        unwanted = DEPLOY in job.types and DEPLOY not in wanted
+        if missing or unwanted:
+            what = f"lacks the type {', '.join(missing)}" if missing else "is of type deploy"
+            raise StateError(
+                f"job {job.uid} of {job.site} {what}",
+                resolution="destroy() it first, or use another job_name",
+            )
+
+
+def wait(booked: Booked, deadline: Deadline, say: Callable[[str], None]) -> None:
+    """Wait until all jobs run.
+
+    Args:
+        booked: what is reserved.
+        deadline: until when.
+        say: told when it changes what is expected.
+
+    Raises:
+        PlatformError: a job ended before it ran, or the time is over.
+        ApiError: the API cannot be asked.
+    """
+    pause, said = FIRST_PAUSE, ""
+    while True:
+        for job in booked.jobs:
+            api.call(f"look at job {job.uid} of {job.site}", job.refresh)
+        waiting = [job for job in booked.jobs if job.state != "running"]
+        for job in waiting:
+            _require_pending(job)
+        if not waiting:
+            return
+        told = "; ".join(map(_expectation, waiting))
+        if told != said:
+            say(told)
+            said = told
+        if deadline.passed:
+            raise PlatformError(
+                f"{told}: not running within {deadline.seconds:g} s",
+                resolution="init() goes on waiting; destroy() deletes the job; "
+                "deadlines.acquire sets the time",
+            )
+        time.sleep(min(pause, deadline.remaining() or FIRST_PAUSE))
+        pause = min(LONGEST_PAUSE, pause * 1.3)
+
+
+def _require_pending(job: ApiJob) -> None:
+    if job.state in PENDING:
+        return
+    events = [str(event.get("type", "")) for event in getattr(job, "events", None) or []]
+    raise PlatformError(
+        f"job {job.uid} of {job.site} ended before it ran: {job.state}",
+        details="\n".join(filter(None, [getattr(job, "message", ""), ", ".join(events)])),
+        resolution="init() reserves anew",
+    )
+
+
+def _expectation(job: ApiJob) -> str:
+    at = getattr(job, "scheduled_at", None)
+    when = f"expected at {clock(at)}" if at else "no date yet"
+    return f"job {job.uid} of {job.site} is {job.state}, {when}"
+
+
+def clock(seconds: float) -> str:
+    """Return a date as the sites write it, for people.
+
+    Args:
+        seconds: since the epoch.
+    """
+    return datetime.fromtimestamp(seconds, TIMEZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def states(jobs: Iterable[Job]) -> dict[Job, str]:
+    """Return the state of jobs that were recorded; "unknown" where the API has forgotten.
+
+    Raises:
+        ApiError: the API cannot be asked.
+    """
+    found = {}
+    for job in jobs:
+        try:
+            found[job] = str(look(job).state)
+        except api.ApiError as error:
+            if error.status != 404:
+                raise
+            found[job] = "unknown"
+    return found
+
+
+def delete(jobs: Iterable[Job], timeout: float) -> None:
+    """Delete jobs and wait until they hold nothing.
+
+    Args:
+        jobs: which; those that are over are left alone.
+        timeout: seconds for all.
+
+    Raises:
+        ApiError: the API cannot be asked.
+        PlatformError: one does not end.
+    """
+    deadline = Deadline(timeout)
+    live = [look(job) for job, state in states(jobs).items() if state in LIVE]
+    for job in live:
+        api.call(f"delete job {job.uid}", partial(g5k_api_utils.job_delete, job))
+    for job in live:
+        while job.state in LIVE:
+            if deadline.passed:
+                raise PlatformError(
+                    f"job {job.uid} of {job.site} is still {job.state} after {timeout:g} s",
+                    resolution=f"look at it on the frontend: oarstat -j {job.uid}",
+                )
+            time.sleep(FIRST_PAUSE / 4)
+            api.call(f"look at job {job.uid}", job.refresh)

@@ -1,0 +1,279 @@
+"""Grid'5000 as a platform: nodes that EnOSlib reserves, bound to the hosts of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
+from enoslib.infra.enos_g5k.objects import G5kHost, G5kNetwork
+from enoslib.infra.enos_g5k.provider import (
+    _concretize_networks,
+    _concretize_nodes,
+    _join,
+)
+
+from enoslib_nxc import shell
+from enoslib_nxc.booking import Booking
+from enoslib_nxc.config import Settings
+from enoslib_nxc.errors import PlatformError
+from enoslib_nxc.events import Phase, Reporter, step
+from enoslib_nxc.g5k import api, jobs, names, request, slots, walltime, where
+from enoslib_nxc.g5k import networks as records
+from enoslib_nxc.g5k.jobs import Booked
+from enoslib_nxc.g5k.request import DEPLOY
+from enoslib_nxc.model import (
+    Deployment,
+    Entry,
+    Job,
+    Machine,
+    Plan,
+    Reserved,
+)
+from enoslib_nxc.platforms import Grant, Held
+from enoslib_nxc.state import Home
+from enoslib_nxc.wait import Deadline
+
+CONSOLE = "console=tty0 console=ttyS0,115200"
+"""Consoles of Grid'5000's nodes (NXC 0.7.11, g5k-ramdisk)."""
+
+
+class G5kPlatform:
+    """Takes nodes of Grid'5000 through EnOSlib.
+
+    Args:
+        booking: when, as `Providers` may have changed it.
+    """
+
+    keeps = True
+
+    def __init__(self, booking: Booking | None = None) -> None:
+        self._booking = booking or Booking()
+        self._booked: Booked | None = None
+
+    def check(self, settings: Settings) -> None:
+        """Refuse what can be seen to be wrong before the build.
+
+        The clusters are looked up in the API: a name mistyped shows now.
+        """
+        shell.require("ssh", purpose="to reach the machines", package="openssh-client")
+        request.check(settings)
+        roles = dict.fromkeys(settings.roles, 1)
+        request.make(settings, roles, self._booking)
+
+    def reserve(self, settings: Settings, plan: Plan) -> Held:
+        """Find the jobs of that name, or submit them."""
+        sizes = request.sizes_of(node.role for node in plan.nodes)
+        conf = request.make(settings, sizes, self._booking)
+        self._booked = jobs.reserve(conf)
+        return Held(jobs=self._booked.names, login=api.login())
+
+    def acquire(
+        self,
+        settings: Settings,
+        home: Home,
+        plan: Plan,
+        previous: Deployment | None,
+        report: Reporter,
+    ) -> Grant:
+        """Wait for the jobs, and bind each host of the plan to a node."""
+        booked = self._booked
+        assert booked  # noqa: S101 (`reserve` comes before)
+        with step(report, Phase.ACQUIRE, "wait for the reservation") as waiting:
+            jobs.wait(booked, self._deadline(settings), waiting.progress)
+            for left in walltime.remaining(booked.names):
+                until = f"{jobs.clock(left.ends_at)} ({left.seconds / 60:.0f} min left)"
+                waiting.progress(f"job {left.job.uid} of {left.job.site} runs until {until}")
+        hosts, networks = self._resources(booked)
+        held = _held(previous, booked.names)
+        bound = _bound(settings, plan, hosts, held)
+        new = {host: node for host, node in bound.items() if host not in held}
+        machines = {**held, **self._machines(settings, new, booked)}
+        ordered = {n.host: machines[n.host] for n in plan.nodes if n.host in bound}
+        shared = {host.primary_network for host in hosts}
+        return Grant(
+            ordered,
+            tuple(sorted({str(network.cidr) for network in shared})),
+            site_networks=tuple(records.record(n, shared=n in shared) for n in networks),
+        )
+
+    def _deadline(self, settings: Settings) -> Deadline:
+        """Return until when jobs are waited for: from the date of the reservation."""
+        start = request.start_seconds(settings, self._booking) or 0.0
+        return Deadline(settings.deadlines.acquire + max(0.0, start - request.now()))
+
+    def _resources(self, booked: Booked) -> tuple[list[G5kHost], list[G5kNetwork]]:
+        """Return the nodes, their roles, and the networks, by EnOSlib's own rules."""
+
+        def ask() -> tuple[list[G5kHost], list[G5kNetwork]]:
+            provider = booked.provider
+            nodes, oar_networks = provider.driver.resources()
+            groups = _concretize_nodes(provider.provider_conf.machines, nodes)
+            networks = _concretize_networks(provider.provider_conf.networks, oar_networks)
+            hosts = _join(groups, networks)
+            for host in hosts:
+                host.mirror_state()
+            return hosts, networks
+
+        try:
+            return api.call("look at what was reserved", ask)
+        except ValueError as error:  # G5kHost.mirror_state
+            raise PlatformError(
+                f"secondary_networks: {error}", resolution="give fewer, or take another cluster"
+            ) from error
+
+    def _machines(
+        self, settings: Settings, nodes: Mapping[str, G5kHost], booked: Booked
+    ) -> dict[str, Machine]:
+        """Return the machine of each host, under the name and address that it has now."""
+        login = api.login()
+        of_site: dict[str, dict[str, G5kHost]] = {}
+        for host, node in nodes.items():
+            of_site.setdefault(_site(node), {})[host] = node
+        machines = {}
+        for site, here in of_site.items():
+            fqdns = {host: _address(node) for host, node in here.items()}
+            frontend = where.frontend(settings.g5k, site, login)
+            addresses = names.resolve(list(fqdns.values()), frontend)
+            job = next(job for job in booked.jobs if job.site == site)
+            for host, node in here.items():
+                machines[host] = Machine(
+                    host=host,
+                    address=addresses[fqdns[host]],
+                    ssh_host=fqdns[host],
+                    ssh_options=_way(settings, login, node),
+                    entry=Entry(
+                        user="root",
+                        key=settings.ssh.key,
+                        first_contact=True,
+                        words=CONSOLE,
+                        leased=True,
+                    ),
+                    reserved=Reserved(
+                        node=node.fqdn,
+                        site=site,
+                        job=int(job.uid),
+                        deploy=DEPLOY in job.types,
+                        vlan=_vlan(node),
+                    ),
+                )
+        return machines
+
+    def connect(self, deployment: Deployment) -> bool:
+        """Their network is not ours to make."""
+        return False
+
+    def connected(self, deployment: Deployment) -> bool:
+        """Tell whether the jobs run."""
+        found = jobs.states(deployment.jobs).values()
+        return bool(found) and all(state == "running" for state in found)
+
+    def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
+        """Send the nodes back to their disks, then delete the jobs."""
+        jobs.delete(deployment.jobs, timeout)
+        return ()
+
+    def find(self, settings: Settings) -> tuple[Job, ...]:
+        """Return the live jobs of the configuration's name, on any site."""
+        return tuple(
+            Job(site=job.site, uid=int(job.uid))
+            for job in jobs.find(settings.job_name, jobs.sites())
+        )
+
+    def give_up(self, settings: Settings) -> tuple[str, ...]:
+        """Delete the jobs of the configuration's name."""
+        found = self.find(settings)
+        jobs.delete(found, settings.deadlines.destroy)
+        return tuple(
+            f"job {job.uid} of {job.site} is deleted; its nodes were not sent back to their "
+            "disks: nothing about them is on record here"
+            for job in found
+        )
+
+    def test_slot(self, settings: Settings, plan: Plan) -> bool:
+        """Tell whether the nodes are free then, as EnOSlib does: by the clusters' status."""
+        sizes = request.sizes_of(node.role for node in plan.nodes)
+        conf = request.make(settings, sizes, self._booking)
+        return slots.free(conf, self._booking)
+
+
+def _held(previous: Deployment | None, current: Iterable[Job]) -> dict[str, Machine]:
+    """Return the recorded machines that the current jobs hold."""
+    alive = {(job.site, job.uid) for job in current}
+    return {
+        host: machine
+        for host, machine in (previous.machines if previous else {}).items()
+        if machine.reserved and (machine.reserved.site, machine.reserved.job) in alive
+    }
+
+
+def _bound(
+    settings: Settings, plan: Plan, hosts: Iterable[G5kHost], held: dict[str, Machine]
+) -> dict[str, G5kHost]:
+    """Bind hosts of the plan to nodes of their roles; those bound before stay.
+
+    Machines in `held` whose host or node is no longer wanted are taken out of it.
+
+    Raises:
+        PlatformError: the jobs have too few nodes.
+    """
+    free: dict[str, dict[str, G5kHost]] = {}
+    for host in hosts:
+        free.setdefault(host.roles[0], {})[host.fqdn] = host
+    bound: dict[str, G5kHost] = {}
+    for node in plan.nodes:
+        kept = held.get(node.host)
+        if kept and kept.reserved and kept.reserved.node in free.get(node.role, {}):
+            bound[node.host] = free[node.role].pop(kept.reserved.node)
+    for gone in [host for host in held if host not in bound]:
+        del held[gone]
+    for node in plan.nodes:
+        if node.host not in bound and free.get(node.role):
+            bound[node.host] = free[node.role].pop(next(iter(free[node.role])))
+    missing = [node.host for node in plan.nodes if node.host not in bound]
+    if missing and not _enough(settings, plan, bound):
+        raise PlatformError(
+            f"the job has no node for {', '.join(missing)}",
+            resolution="a running job does not grow: destroy() it first, or use another "
+            "job_name; min says with how many to be content",
+        )
+    return bound
+
+
+def _enough(settings: Settings, plan: Plan, bound: Mapping[str, G5kHost]) -> bool:
+    """Tell whether every role has its `min`."""
+    for role, given in settings.roles.items():
+        here = [host for host in plan.hosts_of(role) if host in bound]
+        wanted = given.min if given.min is not None else len(plan.hosts_of(role))
+        if settings.min is None and len(here) < wanted:
+            return False
+    return len(bound) >= (settings.min or 1)
+
+
+def _site(node: G5kHost) -> str:
+    return str(node.fqdn.split(".")[1])
+
+
+def _address(node: G5kHost) -> str:
+    """Return the name that a node answers to on its first network."""
+    return str(node.primary_network.translate([node.fqdn])[0][1])
+
+
+def _vlan(node: G5kHost) -> str:
+    number = str(node.primary_network.vlan_id)
+    return "" if number == "DEFAULT" else number
+
+
+def _way(settings: Settings, login: str, node: G5kHost) -> tuple[str, ...]:
+    """Return the ssh options of a node; a local kavlan has a gateway of its own.
+
+    The name is EnOSlib's (`G5kHost.to_enoslib`): kavlan-ID.SITE.grid5000.fr.
+    """
+    way = where.jump(settings.g5k, login)
+    vlan = _vlan(node)
+    if vlan not in KAVLAN_LOCAL_IDS:
+        return way
+    inner = f"{login}@kavlan-{vlan}.{_site(node)}.grid5000.fr"
+    if "-J" in way:
+        place = way.index("-J") + 1
+        return (*way[:place], f"{way[place]},{inner}", *way[place + 1 :])
+    return (*way, "-J", inner)
