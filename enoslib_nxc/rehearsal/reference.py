@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from enoslib_nxc.rehearsal.replies import JsonObject
-from enoslib_nxc.rehearsal.site import DOMAIN, ClusterSpec, Node, Site
+from enoslib_nxc.rehearsal.site import DOMAIN, PLANS, ClusterSpec, Node, Site
 
 
 def site_json(site: Site) -> JsonObject:
@@ -89,7 +89,8 @@ def node_json(site: Site, node: Node) -> JsonObject:
 def mac(node: Node, nic: int) -> str:
     """Return the address of a card: locally administered, made up, one for each."""
     number = node.offset + 256 * nic
-    return f"52:54:00:05:{number >> 8:02x}:{number & 255:02x}"
+    site = PLANS[node.site].index
+    return f"52:54:00:{site + 0x10:02x}:{number >> 8:02x}:{number & 255:02x}"
 
 
 def _adapters(site: Site, node: Node) -> Sequence[JsonObject]:

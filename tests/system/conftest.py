@@ -10,6 +10,7 @@ import pytest
 
 from enoslib_nxc import deploy, shell, state
 from enoslib_nxc.events import silent
+from tests.system import grid as grids
 from tests.system import lab
 
 
@@ -30,6 +31,13 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for home in list(root.iterdir()) if root.is_dir() else []:
             deploy.destroy(home.name, silent, 60)
         assert set(lab.ours()) <= before
+
+
+@pytest.fixture(scope="session")
+def shared_grid() -> Iterator[grids.Grid]:
+    """Two nodes and a frontend, booted once; a test gives back what it takes."""
+    with grids.running() as grid:
+        yield grid
 
 
 @pytest.fixture

@@ -19,12 +19,18 @@
     # As the site's web server: http://public/~USER/. What it serves has ETag, Last-Modified
     # and Content-Length, which Kadeploy asks for.
     "lighttpd.conf".text = ''
-      server.modules = ("mod_userdir")
+      server.modules = ("mod_access", "mod_userdir", "mod_proxy")
       server.document-root = "/srv"
       server.port = 80
       userdir.path = "public"
       userdir.basepath = "/home/"
       mimetype.assign = ("" => "application/octet-stream")
+      # local kavlans have no way out of themselves
+      $HTTP["remoteip"] == "192.168.192.0/18" { url.access-deny = ("") }
+      # who may log in where: OAR is outside, behind QEMU
+      $HTTP["host"] =~ "^oar\." {
+        proxy.server = ("" => (("host" => "10.0.2.101", "port" => 80)))
+      }
     '';
   };
 
