@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 import click
+from enoslib.errors import EnosError
 
 from enoslib_nxc import debian, deploy, nix, state
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.config import Build, Deadlines
 from enoslib_nxc.errors import NxcError, StateError
+from enoslib_nxc.g5k import walltime as walltimes
+from enoslib_nxc.g5k.jobs import clock
 from enoslib_nxc.reporters import make
 from enoslib_nxc.version import __version__
 
@@ -25,13 +28,13 @@ Locked = click.argument(
 
 
 class Group(click.Group):
-    """Shows an `NxcError` as what it is: a message, not a traceback."""
+    """Shows an error for people as what it is: a message, not a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; end with status 1 on an error, 130 on Ctrl-C."""
         try:
             return super().invoke(ctx)
-        except NxcError as error:
+        except EnosError as error:  # ours, and EnOSlib's on reservations
             click.echo(f"error: {error}", err=True)
             ctx.exit(FAILED)
         except KeyboardInterrupt:
@@ -79,6 +82,29 @@ def destroy(job_name: str) -> None:
         )
     with make("auto", sys.stderr) as report:
         deploy.destroy(job_name, report, Deadlines().destroy)
+
+
+@main.command()
+@click.argument("job_name", shell_complete=lambda _ctx, _param, text: _job_names(text))
+@click.option(
+    "--extend", metavar="HH:MM:SS", help="ask for more time; -HH:MM:SS gives some back"
+)
+def walltime(job_name: str, extend: str | None) -> None:
+    """Show, or change, how long the reservations of JOB_NAME still run."""
+    home = state.find(job_name)
+    record = home.load() if home else None
+    if record is None or not record.jobs:
+        raise NxcError(
+            f"deployment {job_name} has no reservation",
+            resolution="enoslib-nxc list shows the deployments",
+        )
+    if extend:
+        for job in record.jobs:
+            change = walltimes.extend(job, walltimes.read(extend))
+            click.echo(f"{job.site}\t{job.uid}\tgranted {change.granted}, asked {extend}")
+    for left in walltimes.remaining(record.jobs):
+        minutes = f"{left.seconds / 60:.0f} min left"
+        click.echo(f"{left.job.site}\t{left.job.uid}\tends {clock(left.ends_at)}\t{minutes}")
 
 
 @main.command()

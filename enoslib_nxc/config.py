@@ -91,7 +91,9 @@ class Deadlines(Section):
     boot: Seconds = Field(
         600, description="s, from the start of the machines until each answers under its role"
     )
-    destroy: Seconds = Field(60, description="s, ending everything")
+    destroy: Seconds = Field(
+        300, description="s, ending everything; nodes go back to their own systems first"
+    )
 
 
 class Retries(Section):

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 from enoslib_nxc.errors import ConfigError
 
 if TYPE_CHECKING:
     from enoslib_nxc.config import Settings
-    from enoslib_nxc.provider import NixOSCompose
-
-_live: WeakSet[NixOSCompose] = WeakSet()
 
 
-def join(provider: NixOSCompose) -> None:
+class Named(Protocol):
+    """A provider, as far as it matters here.
+
+    Attributes:
+        identity: the same for copies of one.
+    """
+
+    identity: str
+
+    @property
+    def settings(self) -> Settings:
+        """Its configuration."""
+
+
+_live: WeakSet[Named] = WeakSet()
+
+
+def join(provider: Named) -> None:
     """Remember a provider as long as the program keeps it."""
     _live.add(provider)
 
 
-def require_own_name(provider: NixOSCompose) -> None:
+def require_own_name(provider: Named) -> None:
     """Refuse a job name that another provider of this program uses for something else.
 
     Copies of one provider have one identity. A second one made of the same configuration,

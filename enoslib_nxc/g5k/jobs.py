@@ -247,21 +247,32 @@ def clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, TIMEZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def states(jobs: Iterable[Job]) -> dict[Job, str]:
-    """Return the state of jobs that were recorded; "unknown" where the API has forgotten.
+def looks(recorded: Iterable[Job]) -> dict[Job, ApiJob | None]:
+    """Return recorded jobs as the API knows them; None for those that it has forgotten.
 
     Raises:
-        ApiError: the API cannot be asked.
+        ApiError: it cannot be asked.
     """
-    found = {}
-    for job in jobs:
+    found: dict[Job, ApiJob | None] = {}
+    for job in recorded:
         try:
-            found[job] = str(look(job).state)
+            found[job] = look(job)
         except api.ApiError as error:
             if error.status != 404:
                 raise
-            found[job] = "unknown"
+            found[job] = None
     return found
+
+
+def states(recorded: Iterable[Job]) -> dict[Job, str]:
+    """Return the state of recorded jobs; "unknown" for those that the API has forgotten.
+
+    Raises:
+        ApiError: it cannot be asked.
+    """
+    return {
+        job: str(told.state) if told else "unknown" for job, told in looks(recorded).items()
+    }
 
 
 def delete(jobs: Iterable[Job], timeout: float) -> None:
@@ -276,7 +287,7 @@ def delete(jobs: Iterable[Job], timeout: float) -> None:
         PlatformError: one does not end.
     """
     deadline = Deadline(timeout)
-    live = [look(job) for job, state in states(jobs).items() if state in LIVE]
+    live = [told for told in looks(jobs).values() if told and told.state in LIVE]
     for job in live:
         api.call(f"delete job {job.uid}", partial(g5k_api_utils.job_delete, job))
     for job in live:

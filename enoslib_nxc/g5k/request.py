@@ -88,10 +88,10 @@ def check(settings: Settings) -> None:
         for role, given in settings.roles.items()
         if given.servers is None and _cluster(settings, given) is None
     ]
-    types = {network.id: network.type for network in settings.networks}
+    types = {network.id: network.type for network in settings.networks if network.id}
     for role, given in settings.roles.items():
-        kind = types.get(given.primary_network)
-        if kind is not None and kind != PROD and kind not in KAVLAN_TYPE:
+        kind = types.get(given.primary_network or "", PROD)
+        if kind != PROD and kind not in KAVLAN_TYPE:
             where = f"roles.{role}.primary_network"
             mistakes.append(Mistake(where, f"{show(given.primary_network)} is a subnet"))
     if settings.flavour != "g5k-image" and needs_deploy(settings) and not settings.g5k.env_name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from grid5000.exceptions import Grid5000ParsingError
 
+from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.g5k import api, jobs
 from enoslib_nxc.model import Job
 
@@ -49,16 +51,16 @@ def remaining(recorded: Iterable[Job]) -> tuple[Remaining, ...]:
     """Return how long jobs still run.
 
     Args:
-        recorded: jobs that run.
+        recorded: jobs; what does not run has no time left.
 
     Raises:
         ApiError: the API cannot be asked.
     """
     found = []
-    for job in recorded:
-        told = jobs.look(job)
-        started = getattr(told, "started_at", None) or time.time()
-        ends = started + told.walltime if told.state == "running" else time.time()
+    for job, told in jobs.looks(recorded).items():
+        ends = time.time()
+        if told is not None and told.state == "running":
+            ends = told.started_at + told.walltime
         found.append(Remaining(job, max(0.0, ends - time.time()), ends))
     return tuple(found)
 
@@ -91,3 +93,19 @@ def extend(job: Job, seconds: int) -> Change:
 def _clock(seconds: int) -> str:
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+def read(text: str) -> int:
+    """Return the seconds of a change of walltime.
+
+    Args:
+        text: [+-]HH:MM:SS.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    found = re.fullmatch(r"([+-]?)(\d{1,4}):([0-5]\d):([0-5]\d)", text)
+    if found is None:
+        raise ConfigError(f"{text} is no change of walltime", resolution="write [-]HH:MM:SS")
+    hours, minutes, seconds = map(int, found.groups()[1:])
+    return (hours * 3600 + minutes * 60 + seconds) * (-1 if found[1] == "-" else 1)

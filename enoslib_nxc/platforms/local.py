@@ -27,6 +27,9 @@ from enoslib_nxc.state import Home
 LOOPBACK = "127.0.0.1"
 LAST_PORT = 65535
 
+END_SECONDS = 60.0
+"""For processes of this machine to end."""
+
 
 def runtime_dir(token: str) -> Path:
     """Return the directory of a deployment's sockets.
@@ -101,7 +104,7 @@ class LocalPlatform(NoCalendar):
 
     def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
         """End every process of the deployment and remove its sockets."""
-        stubborn = procs.end(procs.tagged(deployment.token), timeout)
+        stubborn = procs.end(procs.tagged(deployment.token), min(timeout, END_SECONDS))
         shutil.rmtree(runtime_dir(deployment.token), ignore_errors=True)
         if stubborn:
             names = ", ".join(str(process.pid) for process in stubborn)

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from enoslib_nxc import NixOSComposeConf, cli, debian, deploy, nix, state
 from enoslib_nxc.debian import LOCK_NAME
 from enoslib_nxc.debian.lock import read_lock
+from enoslib_nxc.g5k import walltime
+from enoslib_nxc.model import Job
 from enoslib_nxc.nix import NixStore
 from enoslib_nxc.version import __version__
 
@@ -168,3 +170,38 @@ def test_fetch_without_lock(archive, tmp_path):
     ended = run("fetch", tmp_path)
     assert ended.exit_code == 1
     assert f"error: cannot read {tmp_path}/{debian.LOCK_NAME}: " in ended.stderr
+
+
+def test_walltime_shown_and_changed(monkeypatch) -> None:
+    job = Job(site="lille", uid=7)
+    with state.claim("mine") as home:
+        record = deployment("server", state="up").model_copy(update={"jobs": (job,)})
+        home.save(record.model_copy(update={"job_name": "mine"}))
+    asked = []
+
+    def extend(job: Job, seconds: int) -> walltime.Change:
+        asked.append((job, seconds))
+        return walltime.Change(job, "1:0:0", "+0:10:0", "+0:20:0")
+
+    monkeypatch.setattr(walltime, "extend", extend)
+    monkeypatch.setattr(
+        walltime, "remaining", lambda jobs: [walltime.Remaining(jobs[0], 1830, 1782000000)]
+    )
+    done = run("walltime", "mine", "--extend", "00:30:00")
+    assert done.exit_code == 0
+    assert asked == [(job, 1800)]
+    assert done.stdout.splitlines() == [
+        "lille\t7\tgranted +0:10:0, asked 00:30:00",
+        "lille\t7\tends 2026-06-21 02:00:00\t30 min left",
+    ]
+    assert run("walltime", "mine", "--extend", "soon").stderr == (
+        "error: soon is no change of walltime\n-> write [-]HH:MM:SS\n"
+    )
+
+
+def test_walltime_without_a_reservation() -> None:
+    with state.claim("mine") as home:
+        home.save(deployment("server", state="up").model_copy(update={"job_name": "mine"}))
+    done = run("walltime", "mine")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: deployment mine has no reservation")
