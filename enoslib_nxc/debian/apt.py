@@ -6,7 +6,6 @@ machine may install is what a composition may be made of.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import time
@@ -17,6 +16,7 @@ from enoslib_nxc import shell
 from enoslib_nxc.debian.lock import Package
 from enoslib_nxc.debian.stanzas import Stanza, parse_stanzas, selected
 from enoslib_nxc.errors import BuildError, CommandError
+from enoslib_nxc.nix.provenance import digest
 
 FRESH_SECONDS = 3600.0
 """Age under which lists are taken as they are when a pinned version is not in them."""
@@ -151,7 +151,7 @@ class AptRoot:
                 on_stderr=on_line,
             )
             for file in Path(directory).glob("*.deb"):
-                package = missing.pop(sha256(file), None)
+                package = missing.pop(digest(file), None)
                 if package is not None:
                     shutil.move(file, cache / package.filename)
         if missing:
@@ -161,15 +161,6 @@ class AptRoot:
                 details=shell.tail(_without_status(result.stderr)),
                 resolution="check the network and try again; what came is kept",
             )
-
-
-def sha256(file: Path) -> str:
-    """Return the sha256 of a file, hexadecimal."""
-    with file.open("rb") as stream:
-        digest = hashlib.sha256()
-        for chunk in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(chunk)
-        return digest.hexdigest()
 
 
 def _follow(total: int, progress: Progress) -> Callable[[str], None]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from enoslib_nxc.debian import store as nix_store
 from enoslib_nxc.debian import wheel, workdir
-from enoslib_nxc.debian.apt import AptRoot, sha256
+from enoslib_nxc.debian.apt import AptRoot
 from enoslib_nxc.debian.lock import Lock, Package, Source, read_lock
 from enoslib_nxc.debian.stanzas import closure
 from enoslib_nxc.errors import BuildError
 from enoslib_nxc.events import Step
 from enoslib_nxc.nix import NixStore
+from enoslib_nxc.nix.provenance import digest
 
 
 class Fetcher:
@@ -75,7 +76,7 @@ class Fetcher:
 
     def _cached(self, source: Source) -> bool:
         file = self._cache / source.filename
-        return file.is_file() and sha256(file) == source.sha256
+        return file.is_file() and digest(file) == source.sha256
 
     def _add(self, lock: Lock) -> None:
         missing = nix_store.invalid(lock.sources, self._store, timeout=self._timeout)

@@ -1,6 +1,6 @@
 """The lock file of a composition made of Debian packages: `debian.lock.json`.
 
-Pure data and pure functions. Nix reads the same file (`embedded/lib/sources.nix`), so that
+Pure data and pure functions. Nix reads the same file (`embedded/nxc/debian.nix`), so that
 what is fetched here and what a build expects cannot differ.
 """
 

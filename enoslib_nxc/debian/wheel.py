@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from enoslib_nxc import shell
-from enoslib_nxc.debian.apt import sha256
 from enoslib_nxc.debian.lock import Source
 from enoslib_nxc.errors import BuildError
+from enoslib_nxc.nix.provenance import digest
 
 WHEEL = "nixos-compose"
 
@@ -48,7 +48,7 @@ def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
         file = files[0]
         # PEP 427: NAME-VERSION-PYTHON-ABI-PLATFORM.whl
         version = file.name.split("-")[1]
-        source = Source(name=WHEEL, version=version, sha256=sha256(file), filename=file.name)
+        source = Source(name=WHEEL, version=version, sha256=digest(file), filename=file.name)
         shutil.move(file, cache / file.name)
         return source
 

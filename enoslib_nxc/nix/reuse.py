@@ -67,7 +67,8 @@ def reusable(artifacts: Artifacts, mark: str) -> bool:
     """
     if not mark or mark != artifacts.fingerprint:
         return False
-    needed = [artifacts.store.real(p) for p in (artifacts.kernel, artifacts.initrd) if p]
+    named = (artifacts.kernel, artifacts.initrd, artifacts.image)
+    needed = [artifacts.store.real(path) for path in named if path]
     return all(path.is_file() for path in (artifacts.compose_info, *needed))
 
 
