@@ -13,6 +13,7 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.flavours import Source
+from enoslib_nxc.g5k import foresight
 from enoslib_nxc.model import Artifacts, Deployment, Plan
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.platforms import Platform
@@ -71,6 +72,8 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
             built.roles_distribution,
             previous=previous.plan if previous else None,
         )
+        if flavour.calendar:
+            foresight.check(settings, built, plan, user_keys)
     return Ready(settings, platform, boot, tuple(user_keys), built, plan, previous)
 
 
