@@ -17,7 +17,7 @@ from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.g5k import api, jobs, names, request, slots, walltime, where
+from enoslib_nxc.g5k import api, jobs, names, published, request, slots, walltime, where
 from enoslib_nxc.g5k import networks as records
 from enoslib_nxc.g5k.jobs import Booked
 from enoslib_nxc.g5k.request import DEPLOY
@@ -168,9 +168,12 @@ class G5kPlatform:
         return bool(found) and all(state == "running" for state in found)
 
     def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
-        """Send the nodes back to their disks, then delete the jobs."""
+        """Send the nodes back to their disks, then delete the jobs.
+
+        What was published for them goes last: until then a node may boot once more.
+        """
         jobs.delete(deployment.jobs, timeout)
-        return ()
+        return published.take_back(home)
 
     def find(self, settings: Settings) -> tuple[Job, ...]:
         """Return the live jobs of the configuration's name, on any site."""
