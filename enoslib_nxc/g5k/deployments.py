@@ -103,7 +103,7 @@ def deploy(order: Order, deadline: Deadline, say: Say) -> dict[str, Failure]:
         raise
     if last.status in UNDER_WAY:
         canceled = _cancel(order.site, started)
-        told = f"the deployment did not end within {deadline.seconds:g} s, and was {canceled}"
+        told = f"the deployment did not end in time, and was {canceled}"
         return dict.fromkeys(order.nodes, Failure(told))
     return failures(order.nodes, last.attributes)
 

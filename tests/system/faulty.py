@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 Answer = Callable[["Handler"], None]
 
@@ -29,10 +31,10 @@ class Faulty:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    body: bytes
 
     def answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         faulty = self.server.faulty
         faulty.asked.append(f"{self.command} {self.path}")
         answers = self.server.answers
@@ -78,6 +80,22 @@ def after(seconds: float, answer: Answer) -> Answer:
             answer(handler)
 
     return late
+
+
+def passes_on(uri: str) -> Answer:
+    """Let another server answer."""
+
+    def relay(handler: Handler) -> None:
+        parts = urlsplit(uri)
+        other = HTTPConnection(str(parts.hostname), parts.port or 80, timeout=30)
+        body = handler.body or None
+        other.request(handler.command, handler.path, body, dict(handler.headers))
+        answer = other.getresponse()
+        text = answer.read().decode()
+        other.close()
+        handler.say(answer.status, text, answer.headers["Content-Type"])
+
+    return relay
 
 
 def hang_up(handler: Handler) -> None:

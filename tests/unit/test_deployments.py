@@ -171,7 +171,7 @@ def test_a_deadline_cancels(go):
     manager = Manager(described())
     deadline = Deadline(60)
     manager.looks = [lambda: (deadline.cancel(), described())[1]]
-    told = "the deployment did not end within 60 s, and was canceled"
+    told = "the deployment did not end in time, and was canceled"
     assert go(manager, deadline=deadline) == dict.fromkeys(ORDER.nodes, Failure(told))
     assert manager.calls[-1] == ("cancel", "D-1")
 
@@ -186,7 +186,7 @@ def test_a_cancellation_that_fails_is_told(go):
 
     manager.delete = delete
     assert go(manager, deadline=deadline)[N(1)].told == (
-        "the deployment did not end within 60 s, and was not canceled: cannot cancel "
+        "the deployment did not end in time, and was not canceled: cannot cancel "
         "deployment D-1 of lille: the Grid'5000 API cannot be reached in time"
     )
 
