@@ -47,7 +47,8 @@ def submit(call: Call) -> Reply:
             job = service.scheduler.submit(request, call.user)
         except OarError as error:
             url = f"{call.site_path}/internal/oarapi/jobs.json"
-            raise through_oarapi(url, 400, "Bad query", f"{error}\n") from error
+            title = "Bad query" if error.status == 400 else "Oar server error"
+            raise through_oarapi(url, error.status, title, f"{error}\n") from error
         path = f"{call.path}/{job.uid}"
         body = views.full_job_json(job, service.scheduler, path)
     return Reply(201, body, {"Location": path})

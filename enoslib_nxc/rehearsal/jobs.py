@@ -8,20 +8,28 @@ from enum import Enum
 from enoslib_nxc.rehearsal.admission import Order
 from enoslib_nxc.rehearsal.gantt import Hole, Slot
 from enoslib_nxc.rehearsal.resources import Choice
-from enoslib_nxc.rehearsal.walltime import Change
+from enoslib_nxc.rehearsal.walltime import Change, hms
 
-SECURITY = 1
-"""Seconds that OAR keeps free after each job: its SCHEDULER_JOB_SECURITY_TIME, default."""
+SECURITY = 60
+"""Seconds that OAR keeps free after each job: SCHEDULER_JOB_SECURITY_TIME of its oar.conf."""
 
 
 class State(str, Enum):
-    """OAR's job states, as its database has them; the API gives them in lower case."""
+    """OAR's job states, as its database has them; the API gives them in lower case.
+
+    Hold, toAckReservation, Suspended, Resuming and toError are a real OAR's only.
+    """
 
     WAITING = "Waiting"
+    HOLD = "Hold"
+    TO_ACK = "toAckReservation"
     TO_LAUNCH = "toLaunch"
     LAUNCHING = "Launching"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    RESUMING = "Resuming"
     FINISHING = "Finishing"
+    TO_ERROR = "toError"
     TERMINATED = "Terminated"
     ERROR = "Error"
 
@@ -122,9 +130,13 @@ class Job:
         """Return the job in another state, from now on."""
         return replace(self, state=state, since=now)
 
-    def killed(self, at: float, event: str) -> Job:
+    def killed(self, at: float, *events: str) -> Job:
         """Return the job with its end decided, and why."""
-        return replace(self, kill_at=at, events=(*self.events, event))
+        return replace(self, kill_at=at).told(*events)
+
+    def told(self, *events: str) -> Job:
+        """Return the job with further events."""
+        return replace(self, events=(*self.events, *events))
 
     def next_at(self, pace: Pace) -> float:
         """Return when an active job goes to its next state by itself."""
@@ -144,4 +156,23 @@ class Job:
         if self.state is State.FINISHING:
             return Slot(self.since, self.since + pace.finish, self.resources)
         start = self.started_at if self.active and self.started_at else self.planned.start
-        return Slot(start, start + self.walltime + SECURITY, self.resources)
+        # OAR's slots include their last second (GanttHoleStorage.pm)
+        return Slot(start, start + self.walltime + SECURITY + 1, self.resources)
+
+
+def summary(order: Order, resources: int) -> str:
+    """Return the remark that a job has from its submission (IO.pm, format_job_message_text).
+
+    OAR's schedulers add remarks of their own behind it, which are not imitated.
+
+    Args:
+        order: what was submitted.
+        resources: how many it needs.
+    """
+    words = [f"R={resources}", f"W={hms(order.request.walltime)}"]
+    words.append("J=B" if order.reservation is None else "J=R")
+    words += [f"N={order.name}"] if order.name else []
+    words += [f"Q={order.queue}"] if order.queue not in ("default", "besteffort") else []
+    words += [f"P={order.project}"] if order.project != "default" else []
+    names = "|".join(kind.partition("=")[0] for kind in order.types)
+    return ",".join([*words, f"T={names}"] if names else words)

@@ -21,8 +21,21 @@ _WALLTIME = re.compile(
 )
 
 
+VERIFY = "# Error: please verify your job submission syntax."
+"""Last line of oarsub's when it found nothing for a request."""
+
+
 class OarError(Exception):
-    """A submission that oarsub refuses: what it prints."""
+    """Something that OAR refuses: what its command prints.
+
+    Args:
+        text: what it prints.
+        status: HTTP status that OAR's API makes of its exit status.
+    """
+
+    def __init__(self, text: str, *, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,8 @@ def _group(text: str) -> tuple[Group, str]:
     if found is None or found[1].lstrip().startswith("walltime"):
         # oarsub falls back to OARSUB_DEFAULT_RESOURCES, here one node
         return Group(where, (Level("host", 1),)), text
-    levels = tuple(_level(part) for part in found[1].split("/"))
+    # Perl's split, as OAR uses it, drops what is empty at the end
+    levels = tuple(_level(part) for part in found[1].rstrip("/").split("/"))
     return Group(where, levels), found[2]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from enoslib_nxc.rehearsal import site as sites
 from enoslib_nxc.rehearsal import walltime
+from enoslib_nxc.rehearsal.batch import Batch
 from enoslib_nxc.rehearsal.deployments import Deployments, Rights
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.jobs import Job, Pace, State
@@ -37,6 +38,7 @@ class Settings:
         pace: how long OAR takes for each step.
         rules: of walltime changes.
         spawn: runs what takes its time beside.
+        batches: name of a site -> its scheduler; others have one in memory.
     """
 
     testbed: Testbed
@@ -45,6 +47,7 @@ class Settings:
     pace: Pace = field(default_factory=Pace)
     rules: walltime.Rules = field(default_factory=walltime.Rules)
     spawn: Spawn = thread
+    batches: Mapping[str, Batch] = field(default_factory=dict)
 
 
 class SiteService:
@@ -61,7 +64,7 @@ class SiteService:
         self.nodes = {node.fqdn: node for node in self.site.nodes}
         self.lock = threading.RLock()
         self._settings = settings
-        self.scheduler = Scheduler(
+        self.scheduler: Batch = settings.batches.get(spec.site) or Scheduler(
             resources_of(self.site),
             settings.clock,
             pace=settings.pace,

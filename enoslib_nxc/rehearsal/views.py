@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from enoslib_nxc.rehearsal.batch import Batch
 from enoslib_nxc.rehearsal.deployments import Deployment
 from enoslib_nxc.rehearsal.jobs import Job, State
 from enoslib_nxc.rehearsal.replies import Json, JsonObject, links
-from enoslib_nxc.rehearsal.scheduler import Scheduler
 from enoslib_nxc.rehearsal.site import Node
 
 
-def job_json(job: Job, scheduler: Scheduler, path: str) -> JsonObject:
+def job_json(job: Job, scheduler: Batch, path: str) -> JsonObject:
     """Describe a job as lists have it (g5k-api, oar/job.rb, to_reservation).
 
     Args:
@@ -47,7 +47,7 @@ def job_json(job: Job, scheduler: Scheduler, path: str) -> JsonObject:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def full_job_json(job: Job, scheduler: Scheduler, path: str) -> JsonObject:
+def full_job_json(job: Job, scheduler: Batch, path: str) -> JsonObject:
     """Describe a job as it is alone: with its resources, planned ones included."""
     by_type: dict[str, list[Json]] = {}
     seen = scheduler.scheduled(job)
@@ -65,7 +65,7 @@ def full_job_json(job: Job, scheduler: Scheduler, path: str) -> JsonObject:
     return {**base, "resources_by_type": by_type, "assigned_nodes": nodes}
 
 
-def cluster_status(nodes: Sequence[Node], scheduler: Scheduler, jobs_path: str) -> JsonObject:
+def cluster_status(nodes: Sequence[Node], scheduler: Batch, jobs_path: str) -> JsonObject:
     """Describe what is and will be on the nodes of a cluster (g5k-api, oar/resource.rb).
 
     Args:
@@ -78,7 +78,7 @@ def cluster_status(nodes: Sequence[Node], scheduler: Scheduler, jobs_path: str) 
 
 
 def _node_status(
-    node: Node, jobs: Sequence[Job], scheduler: Scheduler, jobs_path: str
+    node: Node, jobs: Sequence[Job], scheduler: Batch, jobs_path: str
 ) -> JsonObject:
     here = [j for j in jobs if scheduler.scheduled(j) and node.fqdn in scheduler.hosts(j)]
     running = [job for job in here if job.state is State.RUNNING]

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+
+from enoslib_nxc.rehearsal import oar_sql
+from enoslib_nxc.rehearsal.jobs import State
+from enoslib_nxc.rehearsal.resources import resources_of
+from enoslib_nxc.rehearsal.site import build, read_site
+
+SITE = build(read_site({"site": "lille", "cluster": "chiclet", "nodes": 1, "cores": 1}))
+ROW = {
+    "uid": 7,
+    "user": "alice",
+    "name": None,
+    "project": "default",
+    "queue": "default",
+    "command": "sleep 1d",
+    "properties": "drain='NO'",
+    "reserved": False,
+    "state": "Running",
+    "submission_time": 100,
+    "start_time": 102,
+    "stop_time": 0,
+    "message": "R=1,W=1:0:0,J=B",
+    "walltime": 5400,
+    "predicted": 102,
+    "pending": 60,
+    "granted": 1800,
+    "delay": True,
+    "granted_delay": 1800,
+    "changed": True,
+    "held": True,
+    "types": ["deploy"],
+    "events": ["WALLTIME"],
+    "resources": [1],
+}
+
+
+def _job(**fields):
+    text = json.dumps({"now": 110.5, "hosts": {"n": "Alive"}, "jobs": [{**ROW, **fields}]})
+    return oar_sql.read(text).jobs[0].job()
+
+
+def test_a_row_becomes_a_job():
+    job = _job()
+    assert (job.uid, job.state, job.order.user, job.order.deploy) == (
+        *(7, State.RUNNING, "alice", True),
+    )
+    assert (job.started_at, job.planned.start, job.resources) == (102, 102, frozenset({1}))
+    # the walltime in the database is the one after the change
+    assert (job.walltime, job.ends_at, job.order.request.walltime) == (5400, 5502, 3600)
+    assert (job.change.pending, job.change.granted, job.change.delay) == (60, 1800, True)
+    assert (job.reserved, job.events, job.ended) == (False, ("WALLTIME",), False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reservation", "planned"),
+    [
+        ({"reserved": True, "predicted": None}, 102, 102),
+        ({"predicted": 200, "start_time": 0}, None, 200),
+        ({"resources": []}, None, None),
+    ],
+)
+def test_when_a_job_is_to_start(fields, reservation, planned):
+    job = _job(**fields, changed=False)
+    assert job.order.reservation == reservation
+    assert (job.planned and job.planned.start) == planned
+    assert job.change is None
+
+
+@pytest.mark.parametrize("state", [state.value for state in State])
+def test_every_state_of_oar_is_known(state):
+    assert _job(state=state).state.value == state
+
+
+def test_resources_as_sql():
+    resources = resources_of(SITE)
+    lines = oar_sql.insertion(resources).splitlines()
+    added = [line for line in lines if line.startswith("ALTER")]
+    assert len(lines) == len(added) + len(resources)
+    assert "ALTER TABLE resources ADD COLUMN cluster VARCHAR(255);" in added
+    assert "ALTER TABLE resources ADD COLUMN cpu INT;" in added
+    # OAR's own columns are not added again
+    assert not any(f" {name} " in line for line in added for name in oar_sql.OWN_COLUMNS)
+    names, _, values = lines[len(added)].partition(" VALUES ")
+    columns = names.partition("(")[2].rstrip(") ").split(", ")
+    row = dict(zip(columns, values[1:-2].split(", "), strict=True))
+    assert row["network_address"] == row["host"] == "'chiclet-1.lille.grid5000.fr'"
+    assert (row["core"], row["deploy"], row["type"]) == ("1", "'YES'", "'default'")
+    assert "resource_id" not in row
+    assert "vlan" not in row
