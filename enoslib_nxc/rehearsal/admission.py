@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -153,11 +153,13 @@ def timestamp(text: str, now: float) -> float:
         return now
     day, *clock = found.groups()
     hours, minutes, seconds = (int(part or 0) for part in clock)
+    year, month, number = (int(part) for part in day.split("-"))
     try:
-        moment = datetime.strptime(day, "%Y-%m-%d")
-        return moment.replace(
-            hour=hours, minute=minutes, second=seconds, tzinfo=TIMEZONE
-        ).timestamp()
+        if not 1 <= number <= 31:
+            raise ValueError(number)
+        # as mktime(3) has it, which OAR calls: February 30 is one of the first days of March
+        moment = datetime(year, month, 1, hours, minutes, seconds) + timedelta(number - 1)
+        return moment.replace(tzinfo=TIMEZONE).timestamp()
     except ValueError as error:
         raise OarError(
             "# Error: syntax error in <start date> for the -r or --reservation option. It "
@@ -184,7 +186,8 @@ def admit(request: JobRequest, user: str, *, now: float, reservations: int) -> O
     if queue == "admin":  # OAR's default rule 4; nobody here is one
         raise _rule("Only member of the group admin can submit jobs in the admin queue")
     if queue not in PRIORITIES:
-        raise OarError(f"# Error: queue '{queue}' does not exist")
+        # exit status -8, which OAR's API does not take for the user's fault
+        raise OarError(f"# Error: queue '{queue}' does not exist", status=500)
     return Order(
         user=user,
         name=request.name,
@@ -234,15 +237,21 @@ def _rule(text: str) -> OarError:
 
 
 def _conditions(given: str, types: Sequence[str], queue: str) -> str:
-    parts = [f"({given})"] if given.strip() else []
+    """Return the condition on resources after all rules, in the words that OAR makes of it."""
+    found = given
     if "besteffort" in types:
-        parts.append("besteffort = 'YES'")
+        found = _and(found, "besteffort = 'YES'")
     if any(kind.startswith("deploy") for kind in types):
-        parts.append("deploy = 'YES'")
+        found = _and(found, "deploy = 'YES'")
+    found = _and(found, "desktop_computing = 'NO'")
     # only nodes have the two properties below; kavlans and subnets go with any queue
     if "exotic" not in types:
-        parts.append("(exotic = 'NO' OR type <> 'default')")
+        found += " AND (exotic = 'NO' OR type <> 'default')"
     if queue not in ("besteffort", "admin"):
         wanted = "YES" if queue == "production" else "NO"
-        parts.append(f"(production = '{wanted}' OR type <> 'default')")
-    return " AND ".join(parts)
+        found += f" AND (production = '{wanted}' OR type <> 'default')"
+    return _and(found, "drain='NO'")
+
+
+def _and(before: str, more: str) -> str:
+    return f"({before}) AND {more}" if before else more

@@ -110,4 +110,6 @@ def grant(job: Job, jobs: Iterable[Job], now: float, pace: Pace) -> Job:
         others = firm(others)
     slots = _slots(others, pace, besteffort=False)
     room = free_until(slots, job.resources, job.ends_at) - SECURITY - job.ends_at
-    return replace(job, change=walltime.granted(change, room, now))
+    after = walltime.granted(change, room, now)
+    changed = replace(job, change=after)
+    return changed if after.granted == change.granted else changed.told("WALLTIME")

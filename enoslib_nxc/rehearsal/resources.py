@@ -17,11 +17,15 @@ COLUMNS = frozenset(
     {
         *("resource_id", "type", "network_address", "host", "cluster", "nodeset", "cpu"),
         *("core", "cpuset", "deploy", "besteffort", "exotic", "production", "maintenance"),
-        *("vlan", "subnet_address", "subnet_prefix", "eth_count"),
+        *("desktop_computing", "drain", "vlan", "subnet_address", "subnet_prefix", "eth_count"),
         *(f"slash_{prefix}" for prefix in PREFIXES),
     }
 )
 """Properties that exist: OAR's own, and of Grid'5000's those that nodes here can have."""
+
+
+NEVER: Row = {"desktop_computing": "NO", "drain": "NO"}
+"""What no resource is here, and rules ask for."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Resource:
 def resources_of(site: Site) -> tuple[Resource, ...]:
     """Return the resources of a site, in OAR's order."""
     rows = [*_cores(site), *_vlans(site), *_subnets(site)]
-    empty: dict[str, Value] = dict.fromkeys(COLUMNS)
+    empty: dict[str, Value] = {**dict.fromkeys(COLUMNS), **NEVER}
     return tuple(
         Resource(uid, {**empty, **row, "resource_id": uid}) for uid, row in enumerate(rows, 1)
     )

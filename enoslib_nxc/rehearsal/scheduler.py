@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from enoslib_nxc.rehearsal import plan, walltime
 from enoslib_nxc.rehearsal.admission import JobRequest, admit
-from enoslib_nxc.rehearsal.jobs import Job, Pace, State
-from enoslib_nxc.rehearsal.oarsub import OarError
+from enoslib_nxc.rehearsal.jobs import Job, Pace, State, summary
+from enoslib_nxc.rehearsal.oarsub import VERIFY, OarError
 from enoslib_nxc.rehearsal.resources import Resource, chooser
 
 ALIVE, ABSENT, SUSPECTED, DEAD = "Alive", "Absent", "Suspected", "Dead"
@@ -107,12 +107,11 @@ class Scheduler:
         ]
         order = admit(request, user, now=self.now, reservations=len(waiting))
         choose = chooser(list(self.resources.values()), order.request, order.properties)
-        if choose(self._usable(ALIVE, ABSENT, SUSPECTED)) is None:
-            raise OarError(
-                "# There are not enough resources for your request\n"
-                "# Error: please verify your job submission syntax."
-            )
-        job = Job(self._next_uid, order, self.now, choose, since=self.now)
+        chosen = choose(self._usable(ALIVE, ABSENT, SUSPECTED))
+        if chosen is None:
+            raise OarError(f"# There are not enough resources for your request\n{VERIFY}")
+        message = summary(order, len(chosen))
+        job = Job(self._next_uid, order, self.now, choose, since=self.now, message=message)
         self._next_uid += 1
         self._keep(self._reserve(job) if job.reserved else job)
         self._plan()
@@ -125,6 +124,7 @@ class Scheduler:
             return replace(job, planned=hole, started_at=hole.start)
         self._keep(replace(job, state=State.ERROR, stopped_at=self.now, message=answer))
         raise OarError(
+            f"OAR_JOB_ID={job.uid}\n"
             "# Advance reservation request: waiting for validation...\n"
             f"# Reservation not valid --> KO ({answer})"
         )
@@ -138,13 +138,18 @@ class Scheduler:
         Raises:
             OarError: refused; what oardel prints.
         """
+        doing = f"Deleting the job = {job.uid} ..."
         if job.order.user != user:
-            raise OarError(f"Cannot frag {job.uid} ; You are not the right user.")
+            raise OarError(
+                f"{doing}ERROR.\nCannot frag {job.uid} ; You are not the right user."
+            )
         if job.kill_at is not None:
-            raise OarError(f"Cannot frag {job.uid} ; This job was already killed.")
+            raise OarError(
+                f"{doing}ERROR.\nCannot frag {job.uid} ; This job was already killed."
+            )
         self._keep(job.killed(self.now + self.pace.kill, "FRAG_JOB_REQUEST"))
         return (
-            f"Deleting the job = {job.uid} ...REGISTERED.\n"
+            f"{doing}REGISTERED.\n"
             f"The job(s) [ {job.uid} ] will be deleted in the near future.\n"
         )
 
@@ -161,7 +166,7 @@ class Scheduler:
         change = walltime.asked(
             job.change, request, job.walltime, remaining, self.rules, self.now
         )
-        self._keep(replace(job, change=change, events=(*job.events, "WALLTIME_REQUEST")))
+        self._keep(replace(job, change=change))
         done = "updated" if job.change else "accepted"
         return f"Walltime change request {done} for job {job.uid}, it will be handled shortly"
 
@@ -220,29 +225,35 @@ class Scheduler:
         if job.state is State.FINISHING:
             # OAR ends what it killed in Error, walltimes included (IO.pm, check_end_of_job)
             end = State.ERROR if job.kill_at is not None else State.TERMINATED
-            self._keep(replace(job.to(end, now), stopped_at=now))
+            switch = "SWITCH_INTO_ERROR_STATE" if job.kill_at else "SWITCH_INTO_TERMINATE_STATE"
+            self._keep(replace(job.to(end, now), stopped_at=now).told(switch))
             self._ended.append(self._jobs[job.uid])
             if job.order.deploy:
                 self._hosts.update(dict.fromkeys(self.hosts(job), ABSENT))
         elif job.state is State.WAITING and killed:
             message = "Job killed by Leon directly"
-            self._keep(replace(job.to(State.ERROR, now), stopped_at=now, message=message))
+            # it stopped when it was to start: at 0, unless it was reserved
+            job = replace(job, planned=None, stopped_at=job.started_at, message=message)
+            self._keep(job.to(State.ERROR, now))
         elif job.state is State.WAITING:
             self._launch(job)
         elif killed:
-            self._keep(job.to(State.FINISHING, now))
+            self._keep(job.to(State.FINISHING, now).told("SEND_KILL_JOB"))
         elif job.state is State.TO_LAUNCH:
-            self._keep(replace(job.to(State.LAUNCHING, now), started_at=now))
+            # OAR's dates are whole seconds
+            self._keep(replace(job.to(State.LAUNCHING, now), started_at=float(int(now))))
         elif job.state is State.LAUNCHING:
             self._keep(job.to(State.RUNNING, now))
         elif job.ends_at <= now:
-            self._keep(job.killed(now, "WALLTIME").to(State.FINISHING, now))
+            job = job.killed(now, "FRAG_JOB_REQUEST", "WALLTIME", "SEND_KILL_JOB")
+            self._keep(job.to(State.FINISHING, now))
 
     def _launch(self, job: Job) -> None:
         in_the_way = self._in_the_way(job)
         for other in in_the_way:
             if other.kill_at is None:
-                self._keep(other.killed(self.now + self.pace.kill, "BESTEFFORT_KILL"))
+                events = "BESTEFFORT_KILL", "FRAG_JOB_REQUEST"
+                self._keep(other.killed(self.now + self.pace.kill, *events))
         if not in_the_way:
             self._keep(job.to(State.TO_LAUNCH, self.now))
 

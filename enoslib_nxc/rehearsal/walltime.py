@@ -140,6 +140,8 @@ def asked(
         RefusalError: 400 or 403, with OAR's text (Walltime.pm).
     """
     seconds = delta(request.walltime, walltime)
+    if seconds == 0:
+        raise RefusalError(400, "Walltime change is null")
     if seconds < 0 and not rules.reduction:
         raise RefusalError(400, "Walltime reduction is not allowed")
     if request.force:
@@ -181,7 +183,8 @@ def granted(change: Change, room: float, now: float) -> Change:
     """
     if change.timeout and now > change.asked_at + change.timeout:
         return replace(change, pending=0)
-    fits = change.pending if change.pending < 0 else int(max(0, min(change.pending, room)))
+    # what does not fit ends a second earlier than it could (get_possible_job_end_time...)
+    fits = change.pending if change.pending <= room else int(max(0, room - 1))
     if change.whole and fits < change.pending:
         return change
     return replace(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from enoslib_nxc.rehearsal.oarsub import OarError
+from enoslib_nxc.rehearsal.oarsub import VERIFY, OarError
 
 Value: TypeAlias = str | int | None
 Row: TypeAlias = Mapping[str, Value]
@@ -51,7 +51,7 @@ def condition(text: str, columns: frozenset[str]) -> Condition:
 
 def bad_request(reason: str) -> OarError:
     """Return oarsub's refusal of a condition that PostgreSQL does not take."""
-    return OarError(f"# Bad resource request (ERROR:  {reason})")
+    return OarError(f"# Bad resource request (ERROR:  {reason})\n{VERIFY}")
 
 
 class _Parser:
@@ -163,7 +163,8 @@ class _Parser:
 
     def _unexpected(self) -> OarError:
         if not self._tokens:
-            return bad_request("syntax error at end of input")
+            # OAR puts conditions in parentheses
+            return bad_request('syntax error at or near ")"')
         return bad_request(f'syntax error at or near "{self._tokens[0][1]}"')
 
 

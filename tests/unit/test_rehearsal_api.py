@@ -360,7 +360,8 @@ def test_a_job_from_submission_to_end():
     }
     assert lab.call("DELETE", "/sites/lille/jobs/1") == (202, None)
     said = (
-        "Oardel command exited with status 1536: Cannot frag 1 ; This job was already killed."
+        "Oardel command exited with status 1536: Deleting the job = 1 ...ERROR.\\n"
+        "Cannot frag 1 ; This job was already killed."
         "\\n. (Command was: oardodo oardel 1)."
     )
     assert lab.call("DELETE", "/sites/lille/jobs/1") == _oar(

@@ -23,8 +23,10 @@ def test_a_job_goes_through_oars_states():
         lab.wait(0.1)
     assert seen == ["Waiting", "toLaunch", "Launching", "Running", "Finishing", "Error"]
     job = lab.job(uid)
-    assert (job.started_at - START, job.stopped_at - START) == pytest.approx((0.8, 61.1))
-    assert job.events == ("WALLTIME",)
+    assert (job.started_at - START, job.stopped_at - START) == (0, pytest.approx(60.3))
+    assert job.events == (
+        *("FRAG_JOB_REQUEST", "WALLTIME", "SEND_KILL_JOB", "SWITCH_INTO_ERROR_STATE"),
+    )
 
 
 def test_dates_are_right_however_late_one_looks():
@@ -33,7 +35,8 @@ def test_dates_are_right_however_late_one_looks():
     second = lab.submit("nodes=4,walltime=0:1").uid
     lab.wait(3600)
     assert [lab.state(uid) for uid in (first, second)] == ["Error", "Error"]
-    assert lab.job(second).started_at - lab.job(first).stopped_at == pytest.approx(0.3)
+    gap = lab.job(second).started_at - lab.job(first).stopped_at
+    assert gap == pytest.approx(-0.3)  # dates of a start are whole seconds
 
 
 def test_jobs_share_the_nodes_and_wait_for_them():
@@ -43,7 +46,7 @@ def test_jobs_share_the_nodes_and_wait_for_them():
     assert lab.nodes(one) == ["chiclet-1", "chiclet-2", "chiclet-3"]
     assert lab.nodes(two) == ["chiclet-4"]
     assert lab.state(three) == "Waiting"
-    assert lab.job(three).planned.start == pytest.approx(START + 0.8 + 3600 + 1)
+    assert lab.job(three).planned.start - START == 3600 + 60 + 1
 
 
 def test_a_short_job_fills_a_hole_and_a_long_one_delays_nobody():
@@ -110,7 +113,7 @@ def test_chosen_nodes_kavlans_and_subnets():
             "[ADMISSION RULE] Error: a job cannot both be of type besteffort and be a "
             "reservation.",
         ),
-        ({"reservation": "2026-02-30 12:00:00"}, "# Error: syntax error in <start date>"),
+        ({"reservation": "2026-13-01 12:00:00"}, "# Error: syntax error in <start date>"),
         (
             {"reservation": "2026-03-02 10:59:00", "resources": "nodes=1,walltime=1"},
             "# Reservation not valid --> KO (Reservation too old)",
@@ -152,7 +155,7 @@ def test_a_reservation_starts_at_its_date_and_others_go_round_it():
 def test_a_reservation_that_does_not_fit_is_told_when_it_could():
     lab = Lab()
     lab.submit("nodes=3,walltime=2", reservation=RESERVED)
-    again = date(START + 3 * 3600 + 1)
+    again = date(START + 3 * 3600 + 61)
     answer = f"# Reservation not valid --> KO (This reservation could run at {again})"
     with pytest.raises(OarError, match=re.escape(answer)):
         lab.submit("nodes=2,walltime=1", reservation="2026-03-02 13:30:00")
@@ -178,7 +181,9 @@ def test_besteffort_jobs_yield():
     strong = lab.submit("nodes=1,walltime=1").uid
     lab.wait(3)
     assert (lab.state(weak), lab.state(strong)) == ("Error", "Running")
-    assert lab.job(weak).events == ("BESTEFFORT_KILL",)
+    assert lab.job(weak).events == (
+        *("BESTEFFORT_KILL", "FRAG_JOB_REQUEST", "SEND_KILL_JOB", "SWITCH_INTO_ERROR_STATE"),
+    )
     assert lab.testbed.ended == [weak]
 
 
@@ -275,7 +280,7 @@ def test_a_walltime_grows_and_shrinks():
     assert lab.state(uid) == "Error"
 
 
-@pytest.mark.parametrize(("whole", "granted"), [(False, 1800 - 2), (True, 0)])
+@pytest.mark.parametrize(("whole", "granted"), [(False, 1800 - 61), (True, 0)])
 def test_a_walltime_grows_as_far_as_the_next_job(whole, granted):
     lab = Lab()
     uid = lab.submit("nodes=4,walltime=0:30").uid
