@@ -95,7 +95,7 @@ def deploy(order: Order, deadline: Deadline, say: Say) -> dict[str, Failure]:
     Raises:
         ApiError: the API refused, or could not be asked.
     """
-    started = _create(order)
+    started = _create(order, deadline)
     try:
         last = _follow(order, started, deadline, say)
     except BaseException:
@@ -108,7 +108,7 @@ def deploy(order: Order, deadline: Deadline, say: Say) -> dict[str, Failure]:
     return failures(order.nodes, last.attributes)
 
 
-def _create(order: Order) -> str:
+def _create(order: Order, deadline: Deadline) -> str:
     """Create a deployment, and return its identifier.
 
     When the answer got lost, the deployment is looked for, not asked for again.
@@ -120,19 +120,21 @@ def _create(order: Order) -> str:
             idempotent=False,
         )
     except ApiError as error:
-        found = _look_for(order) if error.unsure else None
+        found = _look_for(order, deadline) if error.unsure else None
         if found is None:
             raise
         return found
     return str(made.uid)
 
 
-def _look_for(order: Order) -> str | None:
-    for look in range(LOOKS):
-        time.sleep(POLL if look else 0)
-        for deployment in _deployments(order.site, api.login()):
+def _look_for(order: Order, deadline: Deadline) -> str | None:
+    for _ in range(LOOKS):
+        for deployment in listed(order.site, api.login()):
             if _is_it(deployment, order):
                 return str(deployment["uid"])
+        pause(deadline)
+        if deadline.passed:
+            break
     return None
 
 
@@ -147,15 +149,22 @@ def _is_it(deployment: Mapping[str, object], order: Order) -> bool:
     )
 
 
-def _deployments(site: str, login: str) -> list[Mapping[str, object]]:
-    """Return the user's deployments of a site, the newest first."""
+def listed(site: str, login: str) -> list[Mapping[str, object]]:
+    """Return the user's latest deployments of a site, as the API describes them.
+
+    Args:
+        site: the site.
+        login: the user's.
+
+    Raises:
+        ApiError: the API cannot be asked.
+    """
 
     def ask() -> list[Mapping[str, object]]:
-        listed = api.client().sites[site].deployments.list(user=login)
-        return [dict(each._attrs) for each in listed]
+        found = api.client().sites[site].deployments.list(user=login)
+        return [dict(each._attrs) for each in found]
 
-    found = api.call(f"list the deployments of {site}", ask)
-    return sorted(found, key=lambda each: str(each.get("created_at", "")), reverse=True)
+    return api.call(f"list the deployments of {site}", ask)
 
 
 @dataclass(frozen=True)
@@ -185,7 +194,7 @@ def _follow(order: Order, uid: str, deadline: Deadline, say: Say) -> _Seen:
                 said = told
             if seen.status not in UNDER_WAY or deadline.passed:
                 return seen
-        _pause(deadline)
+        pause(deadline)
 
 
 def _look(site: str, uid: str) -> _Seen:
@@ -196,7 +205,8 @@ def _look(site: str, uid: str) -> _Seen:
     return _Seen(str(found.status), dict(found._attrs))
 
 
-def _pause(deadline: Deadline) -> None:
+def pause(deadline: Deadline) -> None:
+    """Wait until it is time for another look, or none is left."""
     until = time.monotonic() + POLL
     while time.monotonic() < until and not deadline.passed:
         time.sleep(SLICE)
@@ -242,33 +252,6 @@ def _failure(result: object) -> Failure | None:
     if not macro:
         return Failure("Kadeploy left it out: another deployment has it")
     return Failure(f"Kadeploy failed at {macro}" + (f" ({micro})" if micro else ""))
-
-
-def standing(site: str, login: str, nodes: Mapping[str, str]) -> set[str]:
-    """Return the nodes that are being deployed, or were, with an environment.
-
-    Args:
-        site: the site.
-        login: the user's.
-        nodes: FQDN -> address of the description that it was last deployed with.
-
-    Raises:
-        ApiError: the API cannot be asked.
-    """
-    found = set()
-    for deployment in _deployments(site, login):
-        listed = deployment.get("nodes")
-        ours = [
-            node
-            for node, environment in nodes.items()
-            if isinstance(listed, list)
-            and node in listed
-            and deployment.get("environment") == environment
-        ]
-        under_way = deployment.get("status") in UNDER_WAY
-        failed = {} if under_way else failures(ours, deployment)
-        found |= {node for node in ours if node not in failed}
-    return found
 
 
 def _count(nodes: tuple[str, ...]) -> str:

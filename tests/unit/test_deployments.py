@@ -7,8 +7,9 @@ import yaml
 from grid5000.exceptions import Grid5000CreateError, Grid5000GetError
 from requests import exceptions
 
-from enoslib_nxc.g5k import api, deployments, environment
+from enoslib_nxc.g5k import api, deployments, earlier, environment
 from enoslib_nxc.g5k.deployments import Failure, Order
+from enoslib_nxc.g5k.earlier import Standing
 from enoslib_nxc.wait import Deadline
 
 N = "chiclet-{}.lille.grid5000.fr".format
@@ -247,7 +248,29 @@ def test_what_stands(go, monkeypatch):
     ]
     go(Manager(ended(n1=OK, n2=OK), listed=[listed]))
     wanted = {N(i): URL for i in (1, 3, 4, 5, 6, 7)}
-    assert deployments.standing("lille", "ada", wanted) == {N(1), N(3)}
+    ko = Failure("Kadeploy failed at BootNewEnv (wait_reboot)")
+    error = Failure("the deployment ended in error")
+    assert earlier.standing("lille", "ada", wanted) == {
+        N(1): Standing(under_way=True),
+        N(3): Standing(under_way=False),
+        N(4): Standing(under_way=False, failure=ko),
+        N(5): Standing(under_way=False, failure=error),
+    }
+
+
+def test_what_goes_on_is_awaited(go):
+    over = ended(n1=OK, n2=KO)
+    manager = Manager(over, listed=[[described()], BROKEN, [described()], [over]])
+    go(manager)
+    found = earlier.settled("lille", "ada", {N(1): URL}, Deadline(60))
+    assert found == {N(1): Standing(under_way=False)}
+    assert manager.asked.count("list") == 4
+    manager.listed = [[described()]]
+    found = earlier.settled("lille", "ada", {N(1): URL}, Deadline(0))
+    assert found == {N(1): Standing(under_way=True)}
+    asked = len(manager.calls)
+    assert earlier.settled("lille", "ada", {}, Deadline(60)) == {}
+    assert len(manager.calls) == asked
 
 
 def test_the_description():
