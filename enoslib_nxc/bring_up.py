@@ -7,6 +7,7 @@ any point) is picked up from what is really there.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -119,7 +120,7 @@ class BringUp:
         deadline = Deadline(run.settings.deadlines.boot)
         for attempt in range(run.settings.retries.boot + 1):
             start = [host for host in pending if host not in waiting or attempt]
-            run, refused = self._start(run, wanted, start, deadline)
+            run, refused = self._start(run, wanted, start, deadline, again=attempt > 0)
             outcome = parallel.each(
                 [host for host in pending if host not in refused],
                 lambda host, run=run: self._await(run, wanted[host], deadline),  # type: ignore[misc]
@@ -147,14 +148,25 @@ class BringUp:
         }
 
     def _start(
-        self, run: Run, wanted: Mapping[str, Identity], hosts: list[str], deadline: Deadline
+        self,
+        run: Run,
+        wanted: Mapping[str, Identity],
+        hosts: list[str],
+        deadline: Deadline,
+        *,
+        again: bool,
     ) -> tuple[Run, dict[str, NxcError]]:
-        """Start machines side by side; what is started is on record before it is."""
+        """Start machines side by side; what is started is on record before it is.
+
+        The deadline is for machines under way: what is done before does not count.
+        """
         if not hosts:
             return run, {}
+        began = time.monotonic()
         checked = self.boot.check(run, {host: wanted[host] for host in hosts})
+        deadline.extend(time.monotonic() - began)
         run, refused = checked.run, checked.refused
-        if refused and not _enough(run, set(refused)):
+        if refused and not again and not _enough(run, set(refused)):
             raise _failure("cannot be booted", refused, run, self.boot, then="")
         hosts = [host for host in hosts if host not in refused]
         run = run.having(*(_started(run.machine(host), wanted[host]) for host in hosts))

@@ -72,6 +72,10 @@ class G5k(Section):
         "http://public.{site}.grid5000.fr/~{login}",
         description="where a site serves the directory public of the home, inside Grid'5000",
     )
+    nfs_home: Annotated[str, Field(pattern=r"^[^\s:]+:/\S*$")] = Field(
+        "nfs.{site}.grid5000.fr:/export/home/{login}",
+        description="HOST:DIR that is the home by NFS, for the store of g5k-nfs-store",
+    )
     nfs_store: Annotated[str, Field(pattern=r"^[\w.-]+:/\S*$")] | None = Field(
         None,
         description="HOST:DIR that has the store for g5k-nfs-store; staged in the site's home "

@@ -46,12 +46,13 @@ def entry(machine: Machine, home: Home) -> tuple[Access, HostKey]:
     """
     before = machine.entry or Entry(user="root")
     access = Access(
-        name=machine.host,
+        # a node's keys are its own, whichever host of ours it was before
+        name=machine.reserved.node if machine.reserved else machine.host,
         address=machine.ssh_host,
         port=machine.ssh_port,
         user=before.user,
         key=before.key,
-        known_hosts=home.path / "known_hosts.entry" if before.first_contact else None,
+        known_hosts=home.entry_hosts if before.first_contact else None,
         via=machine.ssh_options,
     )
     return access, HostKey.FIRST_CONTACT if before.first_contact else HostKey.PINNED

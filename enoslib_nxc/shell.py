@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -164,6 +164,37 @@ def stream(
         return _finish(child, words, timeout=timeout)
 
 
+def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, timeout: float) -> Result:
+    """Run a command on the output of another: bytes, never held in memory.
+
+    Args:
+        source: the command whose output is taken; it says little on standard error.
+        sink: the command that takes it.
+        timeout: seconds until both are killed.
+
+    Returns:
+        What the sink left.
+
+    Raises:
+        ToolMissingError: there is no such program.
+        CommandError: one of them failed.
+        DeadlineError: they did not end in time.
+    """
+    first, second = (tuple(str(word) for word in words) for words in (source, sink))
+    giver = _start(first)
+    taken, giver.stdout = giver.stdout, None
+    try:
+        with taken or nullcontext():
+            taker = _start(second, stdin=taken)
+        result = _finish(taker, second, timeout=timeout)
+    except BaseException:
+        _kill_group(giver)
+        _children.discard(giver)
+        raise
+    _finish(giver, first, timeout=timeout)
+    return result
+
+
 def _finish(
     child: subprocess.Popen[str],
     words: tuple[str, ...],
@@ -201,7 +232,7 @@ def _start(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    stdin: IO[bytes] | None = None,
+    stdin: IO[bytes] | IO[str] | None = None,
     stdout: IO[bytes] | None = None,
 ) -> subprocess.Popen[str]:
     program = which(words[0])

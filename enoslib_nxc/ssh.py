@@ -7,8 +7,8 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -23,8 +23,15 @@ CONNECT_TIMEOUT = 30
 """Seconds for TCP and the key exchange: a guest under emulation needs several."""
 
 
+JUMPED = 8
+"""Connections through one jump host at once: sshd begins to refuse new ones at 10 that have
+not logged in yet (MaxStartups in sshd_config(5))."""
+
 _pinning = threading.Lock()
 """Machines start side by side, and each rewrites the file."""
+
+_turns: dict[str, threading.BoundedSemaphore] = {}
+"""Jump host -> the connections that it bears."""
 
 
 class HostKey(str, Enum):
@@ -117,6 +124,23 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
     ]
 
 
+@contextmanager
+def turn(access: Access) -> Iterator[None]:
+    """Wait until a connection may be opened: a jump host bears few at once.
+
+    Args:
+        access: of the machine; without a jump there is nothing to wait for.
+    """
+    if "-J" not in access.via[:-1]:
+        yield
+        return
+    jump = access.via[access.via.index("-J") + 1]
+    with _pinning:
+        turns = _turns.setdefault(jump, threading.BoundedSemaphore(JUMPED))
+    with turns:
+        yield
+
+
 def to_builder(
     host: str, user: str | None, port: int | None, words: Sequence[str]
 ) -> list[str]:
@@ -158,7 +182,8 @@ def script(
         CommandError: ssh or the script failed, or the time was over.
     """
     command = argv(access, "sh", "-s", "--", *arguments, host_key=host_key)
-    return shell.run(command, timeout=timeout, stdin=text, check=check)
+    with turn(access):
+        return shell.run(command, timeout=timeout, stdin=text, check=check)
 
 
 def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int | bool]:

@@ -60,6 +60,11 @@ class Home:
         return self.path / "known_hosts"
 
     @property
+    def entry_hosts(self) -> Path:
+        """Keys of the systems that machines had before ours, taken at first contact."""
+        return self.path / "known_hosts.entry"
+
+    @property
     def key(self) -> Path:
         """The deployment's own ssh key."""
         return self.path / "id_ed25519"

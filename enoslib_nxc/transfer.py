@@ -30,12 +30,16 @@ class File:
         sha256: its digest (hex), also its name there.
         store_path: where a machine with the same store has it.
         url: where machines can fetch it, "" to send it over ssh.
+        lent: where machines have it in a home that only its owner can read; "" if nowhere.
+        owner: that owner's login.
     """
 
     path: Path
     sha256: str
     store_path: str
     url: str = ""
+    lent: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,14 @@ class Place:
         told = self.run("place", values, timeout=QUESTION_SECONDS).strip()
         if told == "complete":
             return target
-        if file.url:
-            self._fetch(file.url, f"{target}.part", timeout)
+        part = f"{target}.part"
+        if file.lent:
+            lent = {"FILE": part, "SOURCE": file.lent, "OWNER": file.owner}
+            self.run("borrow", lent, timeout=timeout)
+        elif file.url:
+            self._fetch(file.url, part, timeout)
         else:
-            self._send(file, f"{target}.part", int(told.removeprefix("part=")), timeout)
+            self._send(file, part, int(told.removeprefix("part=")), timeout)
         self.run("place", {**values, "ACTION": "accept"}, timeout=QUESTION_SECONDS)
         return target
 
@@ -113,6 +121,9 @@ class Place:
 
     def _send(self, file: File, target: str, offset: int, timeout: float) -> None:
         words = ["sh", "-c", f"umask 077; LC_ALL=C cat >> {shlex.quote(target)}"]
-        if self.access is not None:
-            words = ssh.argv(self.access, *words, host_key=self.host_key)
-        shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)
+        if self.access is None:
+            shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)
+            return
+        words = ssh.argv(self.access, *words, host_key=self.host_key)
+        with ssh.turn(self.access):
+            shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)

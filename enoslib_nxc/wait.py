@@ -35,6 +35,14 @@ class Deadline:
         """Return the seconds left, never negative."""
         return max(0.0, self._end - time.monotonic())
 
+    def extend(self, seconds: float) -> None:
+        """Put the moment off.
+
+        Args:
+            seconds: by which; what was done meanwhile does not count.
+        """
+        self._end += seconds
+
     def cancel(self) -> None:
         """Let the moment be now: whoever waits, in any thread, gives up."""
         self._end = time.monotonic()

@@ -7,49 +7,34 @@ machine that does not come back: it is lost, and `min` decides.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 
-from enoslib_nxc import context, node, parallel, reach, shell, ssh, status, survey
+from enoslib_nxc import context, parallel, shell
 from enoslib_nxc.boots import Checked, Run
+from enoslib_nxc.boots import deployed as deployed_first
+from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
+from enoslib_nxc.boots.delivery import Delivery
+from enoslib_nxc.boots.present import Present, UnreachableError, able, remains
 from enoslib_nxc.boots.serving import Serving
+from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
+from enoslib_nxc.g5k import nfs_store
+from enoslib_nxc.g5k.release import reboot_nodes
 from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
+from enoslib_nxc.parallel import Outcomes
 from enoslib_nxc.platforms.hosts import reboot
-from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
-from enoslib_nxc.survey import Survey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 
 SCRIPT_SECONDS = 120.0
 """For loading the image."""
 
-PATIENCE = 15
-"""Seconds for a connection to a machine that is booting: a new one knocks again at once,
-where an old one does so at growing intervals."""
-
 PAUSE_SECONDS = 1.0
 """Between two connections."""
-
-
-@dataclass(frozen=True)
-class Present:
-    """What a machine runs before it is booted.
-
-    Args:
-        access: how that system is reached.
-        host_key: how it is verified.
-        survey: its account.
-        directory: where it has room for kernel and initrd.
-    """
-
-    access: Access
-    host_key: HostKey
-    survey: Survey
-    directory: str = ""
 
 
 class KexecBoot:
@@ -57,25 +42,30 @@ class KexecBoot:
 
     def __init__(self) -> None:
         self._present: dict[str, Present] = {}
-        self._serving = Serving()
+        self._delivery: Delivery | None = None
+        self._lost: dict[str, NxcError] = {}
 
     def require(self) -> None:
         """Refuse a machine without ssh."""
         shell.require("ssh", purpose="to reach the machines", package="openssh-client")
 
     def shape(self, settings: Settings, node: Node, machine: Machine) -> dict[str, Scalar]:
-        """Return its address, and how it gets it."""
-        return {"address": machine.address, "ip": _ip(settings, machine)}
+        """Return its address, how it gets it, and where its store is, if that was said."""
+        shape: dict[str, Scalar] = {"address": machine.address, "ip": _ip(settings, machine)}
+        store = settings.g5k.nfs_store
+        return {**shape, "store": store} if machine.reserved and store else shape
 
     def check(self, run: Run, wanted: Mapping[str, Identity]) -> Checked:
         """Ask every machine whether it can, before anything is done to any."""
-        outcome = parallel.each(wanted, lambda host: _able(run, host))
+        outcome = self._able(run, wanted)
         self._present.update(outcome.done)
         places = {host: self._place(run, host) for host in outcome.done}
         lines = [_line(run, run.machine(host), wanted[host]) for host in wanted]
-        self._serving.prepare(run, places, inline=all(map(context.fits, lines)))
+        reserved = any(run.machine(host).reserved for host in wanted)
+        self._delivery = self._delivery or (StagedDelivery() if reserved else Serving())
+        self._delivery.prepare(run, places, inline=all(map(context.fits, lines)))
         for host in places:
-            _check_line(_line(run, run.machine(host), wanted[host], self._serving.context_url))
+            _check_line(_line(run, run.machine(host), wanted[host], self._delivery.context_url))
         seen = [
             run.machine(host).model_copy(update={"boot_id": found.survey.boot_id})
             for host, found in outcome.done.items()
@@ -85,15 +75,13 @@ class KexecBoot:
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Push kernel and initrd to one machine, load them, and leave for them."""
         machine = run.machine(host)
-        if machine.identity is None:
+        if machine.identity is None or self._delivery is None:
             raise BootError(f"{host} was not told what to run")
         place = self._place(run, host)
-        line = _line(run, machine, machine.identity, self._serving.context_url)
-        attempts = run.settings.retries.push + 1
-        kernel, initrd = (
-            _pushed(place, file, attempts, deadline) for file in self._serving.files
-        )
+        line = _line(run, machine, machine.identity, self._delivery.context_url)
+        kernel, initrd = self._delivery.bring(run, host, place, deadline)
         load = {
+            "ABRUPT": "yes" if machine.reserved and not machine.reserved.deploy else "no",
             "DIRECTORY": place.directory,
             "KERNEL": kernel,
             "INITRD": initrd,
@@ -109,7 +97,11 @@ class KexecBoot:
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """Send machines back to their own systems, those that answer."""
-        reboot(run.deployment, run.home, hosts, run.settings.deadlines.destroy)
+        seconds = run.settings.deadlines.destroy
+        nodes = [host for host in hosts if run.machine(host).reserved]
+        others = [host for host in hosts if not run.machine(host).reserved]
+        reboot_nodes(run.deployment, run.home, nodes, seconds)
+        reboot(run.deployment, run.home, others, seconds)
 
     def alive(self, deployment: Deployment, home: Home) -> set[str]:
         """Return the hosts that are up, or have left their old system."""
@@ -117,31 +109,25 @@ class KexecBoot:
         started = [machine.host for machine in machines if machine.state == "started"]
 
         def left(host: str) -> bool:
-            return not _remains(deployment, home, host)
+            return not remains(deployment, home, host)
 
         gone = parallel.each(started, left).done
         return {m.host for m in machines if m.state == "up"} | {h for h in gone if gone[h]}
 
     def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
-        """Wait until a machine answers from another boot, and pin the key that it shows."""
-        still = ""
-        while not deadline.passed:
-            try:
-                return _greeting(run, access, deadline)
-            except _SomeoneElseError:
-                still = _remains(run.deployment, run.home, access.name)
-            except CommandError:
-                still = ""
-            if "failed with status" in still:
-                raise BootError(f"{access.name} still runs its old system", details=still)
-            time.sleep(min(PAUSE_SECONDS, deadline.remaining()))
-        seconds = f"within {deadline.seconds:g} s"
-        if still:
-            raise BootError(f"{access.name} still ran its old system {seconds}")
-        raise BootError(
-            f"{access.name} did not come back from kexec {seconds}",
-            resolution="look at its console, or reset it by its own means",
-        )
+        """Wait until a machine answers from another boot, and pin the key that it shows.
+
+        One that can be reset leaves time for that.
+        """
+        soon = deadline
+        if _resettable(run.machine(access.name)):
+            share = deadline.seconds / (run.settings.retries.boot + 1)
+            soon = Deadline(min(deadline.remaining(), share))
+        try:
+            return _arrived(run, access, deadline, soon)
+        except BootError as error:
+            self._lost[access.name] = error
+            raise
 
     def log(self, run: Run, host: str) -> str:
         """Return "": its console is not ours to read."""
@@ -149,33 +135,40 @@ class KexecBoot:
 
     def close(self) -> None:
         """End what served the machines while they booted."""
-        self._serving.close()
+        if self._delivery:
+            self._delivery.close()
+
+    def _able(self, run: Run, hosts: Iterable[str]) -> Outcomes[Present]:
+        """Look at machines; those of a deploy job that do not answer are deployed first."""
+
+        def look(host: str) -> Present:
+            return able(run.deployment, run.home, host)
+
+        found = parallel.each(hosts, look)
+        deployed = {
+            host
+            for host, error in found.failed.items()
+            if isinstance(error, UnreachableError) and _resettable(run.machine(host))
+        }
+        if deployed:
+            failed = deployed_first.install(run, deployed)
+            again = parallel.each(deployed - failed.keys(), look)
+            found.done.update(again.done)
+            found.failed = {
+                **{host: e for host, e in found.failed.items() if host not in deployed},
+                **failed,
+                **again.failed,
+            }
+        for host, error in found.failed.items():
+            if isinstance(error, UnreachableError):
+                found.failed[host] = self._lost.get(host, error)
+        return found
 
     def _place(self, run: Run, host: str) -> Place:
         """Return a directory of ours on the machine as it is now."""
         now = self._present[host]
         name = f"enoslib-nxc-{run.deployment.token}"
         return Place(now.access, now.host_key, f"{now.directory}/{name}")
-
-
-def _pushed(place: Place, file: File, attempts: int, deadline: Deadline) -> str:
-    """Have a file on a machine, and return its path there.
-
-    Raises:
-        BootError: it did not get there.
-    """
-    for left in reversed(range(attempts)):
-        try:
-            return place.ensure(file, max(1.0, deadline.remaining()))
-        except CommandError as error:
-            if not left or deadline.passed:
-                raise BootError(
-                    f"{place.name}: {file.path.name} did not get there ({error.brief}); "
-                    "it still runs its old system",
-                    details=error.details,
-                ) from error
-            time.sleep(PAUSE_SECONDS)
-    raise AssertionError("attempts is 1 at least")
 
 
 def _ip(settings: Settings, machine: Machine) -> str:
@@ -191,8 +184,16 @@ def _line(run: Run, machine: Machine, identity: Identity, url: str = "") -> str:
     """Return the kernel's command line; the deployment JSON is in it unless it has a URL."""
     kept = machine.entry.words if machine.entry else ""
     deploy = context.by_url(url) if url else context.inline(run.context)
-    words = [kept, _ip(run.settings, machine), run.settings.kernel_params, deploy]
-    return context.command_line(identity, *words)
+    words = [kept, _ip(run.settings, machine), _store(run, machine), run.settings.kernel_params]
+    return context.command_line(identity, *words, deploy)
+
+
+def _store(run: Run, machine: Machine) -> str:
+    """Return the kernel parameter that has stage 1 mount a store, "" where it needs none."""
+    if run.deployment.flavour != nfs_store.FLAVOUR or machine.reserved is None:
+        return ""
+    site, login = machine.reserved.site, run.deployment.login
+    return f"nfs_store={nfs_store.place_of(run.settings.g5k, site, login)}"
 
 
 def _check_line(line: str) -> None:
@@ -204,79 +205,52 @@ def _check_line(line: str) -> None:
         )
 
 
-def _able(run: Run, host: str) -> Present:
-    """Find out how a machine is reached now, and refuse one that cannot boot the image."""
-    found = _look(run.deployment, run.home, host)
-    artifacts = run.deployment.artifacts
-    files = [artifacts.store.real(path) for path in (artifacts.kernel, artifacts.initrd)]
-    kernel, initrd = (file.stat().st_size for file in files)
-    machine = artifacts.system.partition("-")[0]
-    faults = found.survey.faults(machine=machine, kernel=kernel, initrd=initrd)
-    if faults:
-        raise PlatformError(f"{host}: {'; '.join(faults)}")
-    room = found.survey.room((kernel + initrd) >> 10)
-    return replace(found, directory=room.path if room else "")
+def _resettable(machine: Machine) -> bool:
+    """Tell whether a machine can be brought back from here after a failed kexec."""
+    return machine.reserved is not None and machine.reserved.deploy
 
 
-def _look(deployment: Deployment, home: Home, host: str) -> Present:
-    """Find out how a machine is reached now, and what it has."""
-    failures: list[NxcError] = []
-    for access, host_key in _ways(deployment, home, host):
-        try:
-            return Present(access, host_key, survey.ask(access, host_key))
-        except CommandError as error:
-            failures.append(error)
-    told = shell.tail("\n".join(error.details for error in failures), 1)
-    raise PlatformError(f"{host} cannot be reached by ssh: {told}")
+def _arrived(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Report:
+    """Wait until a machine answers from another boot, and pin the key that it shows.
 
-
-def _ways(deployment: Deployment, home: Home, host: str) -> list[tuple[Access, HostKey]]:
-    """Return how a machine may be reached: as we booted it, if we did, and as it was given."""
-    ours = [(reach.own(deployment, home, host), HostKey.PINNED)]
-    given = [reach.entry(deployment.machines[host], home)]
-    return [*(ours if ssh.pinned(home.known_hosts, host) else []), *given]
-
-
-class _SomeoneElseError(NxcError):
-    """Something answers that is not the system which we wait for."""
-
-
-def _greeting(run: Run, access: Access, deadline: Deadline) -> Report:
-    """Ask a machine what it runs, and pin the key that it shows.
-
-    Only then: before, the system that it leaves may answer.
+    Args:
+        run: the run.
+        access: how it is reached.
+        deadline: until when all are waited for; Ctrl-C lets it pass.
+        soon: until when this one is.
 
     Raises:
-        CommandError: nothing answers.
-        _SomeoneElseError: not the boot that we wait for answers.
+        BootError: it did not come back, or not with our system.
     """
-    shown = run.home.path / "arriving" / access.name
-    shown.parent.mkdir(mode=0o700, exist_ok=True)
-    shown.unlink(missing_ok=True)
-    knock = replace(access, known_hosts=shown, patience=PATIENCE)
-    try:
-        timeout = max(1.0, min(status.STATUS_TIMEOUT, deadline.remaining()))
-        report = status.ask(knock, HostKey.FIRST_CONTACT, timeout)
-    except CommandError as error:
-        if "Permission denied" in error.details:
-            raise _SomeoneElseError("our key is refused") from error
-        raise
-    if report.boot_id == run.machine(access.name).boot_id:
-        raise _SomeoneElseError("the same boot answers")
-    ssh.pin(run.home.known_hosts, access.name, shown.read_text())
-    shown.unlink()
-    return report
-
-
-def _remains(deployment: Deployment, home: Home, host: str) -> str:
-    """Return what the system that was to be left says; "" when it does not answer."""
-    for access, host_key in _ways(deployment, home, host):
+    still = ""
+    while not (deadline.passed or soon.passed):
         try:
-            words = node.text("remains")
-            knock = replace(access, patience=PATIENCE)
-            told = ssh.script(knock, words, timeout=PATIENCE * 2, host_key=host_key).stdout
+            report = greeting(run, access, soon)
+        except SomeoneElseError:
+            still = remains(run.deployment, run.home, access.name)
         except CommandError:
-            continue
-        if f"boot_id={deployment.machines[host].boot_id}" in told.splitlines():
-            return told
-    return ""
+            still = ""
+        else:
+            if not report.identity.digest:
+                raise BootError(f"{access.name} came back with the system on its disk")
+            return report
+        if "failed with status" in still:
+            raise BootError(f"{access.name} still runs its old system", details=still)
+        time.sleep(min(PAUSE_SECONDS, soon.remaining()))
+    seconds = f"within {soon.seconds:.0f} s"
+    if still:
+        raise BootError(f"{access.name} still ran its old system {seconds}")
+    raise BootError(
+        f"{access.name} did not come back from kexec {seconds}",
+        resolution=_console(run.machine(access.name)),
+    )
+
+
+def _console(machine: Machine) -> str:
+    """Return what to do about a machine that does not answer."""
+    if machine.reserved is None:
+        return "look at its console, or reset it by its own means"
+    if machine.reserved.deploy:
+        node, site = machine.reserved.node, machine.reserved.site
+        return f"look at its console: kaconsole3 -m {node}, on {site}"
+    return "its job gives no console: destroy() ends the job, and the site resets the node"

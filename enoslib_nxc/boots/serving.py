@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from enoslib_nxc import parallel
 from enoslib_nxc.boots import Run
+from enoslib_nxc.boots.delivery import files_of, stayed, tried
 from enoslib_nxc.context_server import ContextServer, address_towards
-from enoslib_nxc.errors import PlatformError
-from enoslib_nxc.nix.provenance import digest
+from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.wait import Deadline
 
 
 class Serving:
@@ -34,7 +36,7 @@ class Serving:
         Raises:
             PlatformError: the configuration, or the JSON's size, asks for what cannot be.
         """
-        self.files = self.files or _files(run)
+        self.files = self.files or files_of(run)
         push = run.settings.kexec.push
         if self._server or not places or (inline and push == "send"):
             return
@@ -51,6 +53,17 @@ class Serving:
                 self.context_url = self._server.publish("deployment.json", text)
         elif push == "http" or not inline:
             raise _no_way_back(refused, inline=inline)
+
+    def bring(self, run: Run, host: str, place: Place, deadline: Deadline) -> list[str]:
+        """Have kernel and initrd on a machine, and return their paths there."""
+        there = []
+        for file in self.files:
+            try:
+                attempts = run.settings.retries.push + 1
+                there.append(tried(attempts, deadline, partial(place.ensure, file)))
+            except CommandError as error:
+                raise stayed(host, file, error) from error
+        return there
 
     def close(self) -> None:
         """Stop serving."""
@@ -72,15 +85,6 @@ class Serving:
         if refused:
             self.close()
         return refused
-
-
-def _files(run: Run) -> tuple[File, ...]:
-    artifacts = run.deployment.artifacts
-    known = artifacts.provenance.digests
-    return tuple(
-        File(path := artifacts.store.real(place), known.get(name) or digest(path), place)
-        for name, place in (("kernel", artifacts.kernel), ("initrd", artifacts.initrd))
-    )
 
 
 def _no_way_back(refused: list[str], *, inline: bool) -> PlatformError:

@@ -69,7 +69,7 @@ class Staging:
         Raises:
             PlatformError: it cannot be reached.
         """
-        with self._told("what is to be staged"):
+        with self.told("what is to be staged"):
             return self._place("").run("public", {"ACTION": "home"}, timeout=TIMEOUT).strip()
 
     def put(self, file: File, timeout: float) -> Staged:
@@ -83,8 +83,8 @@ class Staging:
             FullError: the home takes no more.
             PlatformError: it did not get there whole.
         """
-        place = self._place(self._directory)
-        with self._told(file.path.name):
+        place = self.place()
+        with self.told(file.path.name):
             try:
                 path = place.ensure(file, timeout)
             except CommandError as error:
@@ -93,26 +93,32 @@ class Staging:
                 raise
         return self._staged(PurePosixPath(path).name)
 
-    def write(self, name: str, text: str) -> Staged:
+    def write(self, name: str, text: str, *, under: str = "") -> Staged:
         """Have a small file there, on a path that nobody can guess.
 
         Args:
             name: last part of its path.
             text: its content; the site's users can read it once they know the path.
+            under: a random word for its directory; one is made up without it. A file that
+                is there is replaced.
 
         Raises:
             PlatformError: it did not get there.
         """
-        staged = self._staged(f"{secrets.token_hex(16)}/{name}")
+        staged = self.place_of(name, under=under or secrets.token_hex(16))
         values = {"ACTION": "write", "FILE": staged.path, "TEXT": text}
-        with self._told(name):
+        with self.told(name):
             try:
-                self._place(self._directory).run("public", values, timeout=TIMEOUT)
+                self.place().run("public", values, timeout=TIMEOUT)
             except CommandError as error:
                 if _is_full(error):
                     self.discard(staged)
                 raise
         return staged
+
+    def place_of(self, name: str, *, under: str) -> Staged:
+        """Return where `write` puts a file."""
+        return self._staged(f"{under}/{name}")
 
     def discard(self, staged: Staged) -> None:
         """Remove a file, and the random directory that it was alone in.
@@ -121,8 +127,12 @@ class Staging:
             PlatformError: it could not be removed.
         """
         values = {"ACTION": "discard", "FILE": staged.path}
-        with self._told(f"the end of {staged.path}"):
-            self._place(self._directory).run("public", values, timeout=TIMEOUT)
+        with self.told(f"the end of {staged.path}"):
+            self.place().run("public", values, timeout=TIMEOUT)
+
+    def place(self) -> Place:
+        """Return our directory there."""
+        return self._place(self._directory)
 
     @property
     def _directory(self) -> str:
@@ -136,7 +146,16 @@ class Staging:
         return Staged(f"{self._directory}/{name}", f"{self._public_url}/{OURS}/{name}")
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def told(self, what: str) -> Iterator[None]:
+        """Say of the body's failures that something did not get to this home.
+
+        Args:
+            what: the thing, for people.
+
+        Raises:
+            FullError: the home takes no more.
+            PlatformError: any other failure of a program.
+        """
         try:
             yield
         except CommandError as error:

@@ -10,7 +10,7 @@ case $ACTION in
     write)
         above=$(dirname "$(dirname "$FILE")")
         [ -d "$above" ] || mkdir -p -m 0711 "$above" || exit
-        mkdir -m 0711 "$(dirname "$FILE")" && printf '%s' "$TEXT" > "$FILE"
+        mkdir -p -m 0711 "$(dirname "$FILE")" && printf '%s' "$TEXT" > "$FILE"
         ;;
     discard) rm -f "$FILE" && { rmdir "$(dirname "$FILE")" 2> /dev/null || :; } ;;
 esac

@@ -1,0 +1,95 @@
+"""The environment that nodes of a Grid'5000 deploy job run before kexec.
+
+On such a job nothing but Kadeploy lets a user in as root.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+
+from enoslib_nxc import parallel, ssh
+from enoslib_nxc.boots import Run
+from enoslib_nxc.errors import BootError, NxcError
+from enoslib_nxc.events import Event, Phase, Status, step
+from enoslib_nxc.g5k import deployments
+from enoslib_nxc.g5k.deployments import Failure, Order
+from enoslib_nxc.wait import Deadline
+
+SECONDS = 1200.0
+"""For one deployment: servers take minutes for each of their reboots, and there are two."""
+
+
+def install(run: Run, hosts: Iterable[str]) -> dict[str, NxcError]:
+    """Deploy `g5k.env_name` on nodes, those of each site and kavlan at once.
+
+    Args:
+        run: the run.
+        hosts: hosts on nodes of deploy jobs.
+
+    Returns:
+        host -> why it was not deployed.
+    """
+    groups: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for host in hosts:
+        if node := run.machine(host).reserved:
+            groups[node.site, node.vlan][node.node] = host
+    if not run.settings.g5k.env_name:
+        return {
+            host: BootError(
+                f"{host} ({node}) lets no root in",
+                resolution="set g5k.env_name: what a node of a deploy job runs before kexec",
+            )
+            for names in groups.values()
+            for node, host in names.items()
+        }
+    named = {f"{site} {vlan}": (site, vlan) for site, vlan in groups}
+    deadline = Deadline(SECONDS)
+    outcome = parallel.each(
+        named,
+        lambda name: _deploy(run, *named[name], groups[named[name]], deadline),
+        cancel=deadline.cancel,
+    )
+    failed = {host: error for errors in outcome.done.values() for host, error in errors.items()}
+    for name, error in outcome.failed.items():
+        failed |= dict.fromkeys(groups[named[name]].values(), error)
+    return failed
+
+
+def _deploy(
+    run: Run, site: str, vlan: str, names: dict[str, str], deadline: Deadline
+) -> dict[str, NxcError]:
+    """Deploy nodes of one site and kavlan; return host -> why it was not.
+
+    Args:
+        run: the run.
+        site: the site.
+        vlan: number of the kavlan, "" for none.
+        names: node -> host.
+        deadline: until when.
+    """
+    environment = str(run.settings.g5k.env_name)
+    order = Order(
+        site=site,
+        nodes=tuple(names),
+        environment=environment,
+        key=json.loads(run.context.text)["ssh_key.pub"],
+        vlan=vlan,
+        version=run.settings.g5k.env_version,
+    )
+
+    def say(told: str) -> None:
+        run.report(Event(Phase.BOOT, Status.PROGRESS, site, told))
+
+    with step(run.report, Phase.BOOT, f"deploy {environment}", subject=site):
+        failed = deployments.deploy(order, deadline, say)
+    for node in names.keys() - failed.keys():
+        # what it ran before had other keys
+        ssh.pin(run.home.entry_hosts, node)
+        ssh.pin(run.home.known_hosts, names[node])
+    return {names[node]: _told(names[node], node, why) for node, why in failed.items()}
+
+
+def _told(host: str, node: str, failure: Failure) -> BootError:
+    return BootError(f"{host} ({node}): {failure.told}", details=failure.details)

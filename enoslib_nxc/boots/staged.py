@@ -1,0 +1,223 @@
+"""Kernel, initrd and deployment JSON to nodes of Grid'5000, by way of the home on their site.
+
+The site's home takes a file once; all nodes then read it there side by side, over NFS, or
+fetch it from the site's web server. Only where neither works is it sent to each node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
+
+from enoslib_nxc import parallel
+from enoslib_nxc.boots import Run
+from enoslib_nxc.boots.delivery import files_of, stayed, tried
+from enoslib_nxc.errors import CommandError, NxcError, PlatformError
+from enoslib_nxc.events import Event, Phase, Status, step
+from enoslib_nxc.g5k import nfs_store, published, staging
+from enoslib_nxc.g5k.published import Kept, Published
+from enoslib_nxc.g5k.staging import FullError, Staged
+from enoslib_nxc.model import Reserved
+from enoslib_nxc.state import Home
+from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.wait import Deadline
+
+BY_HOME = ("nfs", "http")
+"""Ways that begin with a file in the home."""
+
+WAYS = {"auto": (*BY_HOME, "send"), "nfs": ("nfs",), "http": ("http",), "send": ("send",)}
+"""`g5k.push` -> the ways to try, in their order."""
+
+CONTEXT = "deployment.json"
+"""Name of the deployment JSON in the home."""
+
+
+class StagedDelivery:
+    """Gets files to reserved nodes."""
+
+    def __init__(self) -> None:
+        self.context_url = ""
+        """Where nodes fetch the deployment JSON, "" when their command line holds it."""
+        self._files: tuple[File, ...] = ()
+        self._staged: dict[str, tuple[Staged, ...]] = {}
+        self._stores: set[str] = set()
+        self._home: Home | None = None
+
+    def prepare(self, run: Run, places: Mapping[str, Place], *, inline: bool) -> None:
+        """Put files into the homes of the nodes' sites, where nodes are to have them so."""
+        self._files = self._files or files_of(run)
+        nodes = [_reserved(run, host) for host in places]
+        shut = [host for host in places if _is_shut(_reserved(run, host))]
+        if shut and run.settings.g5k.push in BY_HOME:
+            raise PlatformError(
+                f"g5k.push: {run.settings.g5k.push}: {', '.join(shut)} cannot reach a home "
+                "from a local kavlan",
+                resolution="set it to auto or send",
+            )
+        self._stage_stores(run, nodes)
+        open_sites = {node.site for node in nodes if not _is_shut(node)}
+        if run.settings.g5k.push != "send":
+            self._stage(run, sorted(open_sites - set(self._staged)))
+        if not inline and not self.context_url and places:
+            self._publish(run, places)
+
+    def bring(self, run: Run, host: str, place: Place, deadline: Deadline) -> list[str]:
+        """Have kernel and initrd on a node, and return their paths there."""
+        node = _reserved(run, host)
+        attempts = run.settings.retries.push + 1
+        there = []
+        for file, staged in zip(self._files, self._of(node), strict=True):
+            sources = _sources(file, staged, run.settings.g5k.push, run.deployment.login)
+            try:
+                ensure = partial(_first_that_works, place, sources)
+                there.append(tried(attempts, deadline, ensure))
+            except CommandError as error:
+                raise stayed(host, file, error) from error
+        return there
+
+    def close(self) -> None:
+        """Remove the deployment JSON from the home: the nodes have it, or never will."""
+        self.context_url = ""
+        if self._home:
+            published.take_back(self._home)
+            self._home = None
+
+    def _of(self, node: Reserved) -> tuple[Staged | None, ...]:
+        """Return the files in the home that a node can reach; None for each that is not."""
+        nothing = (None,) * len(self._files)
+        return nothing if _is_shut(node) else self._staged.get(node.site, nothing)
+
+    def _stage(self, run: Run, sites: list[str]) -> None:
+        """Put kernel and initrd into the homes of sites.
+
+        Raises:
+            PlatformError: a home takes no more; or it cannot be reached, and no other way
+                is allowed.
+        """
+        if not sites:
+            return
+        deadline = Deadline(run.settings.deadlines.boot)
+        attempts = run.settings.retries.push + 1
+
+        def stage(site: str) -> tuple[Staged, ...]:
+            home = staging.at(run.settings.g5k, site, run.deployment.login)
+            with step(run.report, Phase.PUSH, "stage kernel and initrd", subject=site):
+                return tuple(
+                    tried(attempts, deadline, partial(home.put, file), final=(FullError,))
+                    for file in self._files
+                )
+
+        outcome = parallel.each(sites, stage, cancel=deadline.cancel)
+        self._staged.update(outcome.done)
+        for site, error in outcome.failed.items():
+            if isinstance(error, FullError) or run.settings.g5k.push != "auto":
+                raise error
+            reason = f"sent to each node instead: {error.brief}"
+            run.report(Event(Phase.PUSH, Status.PROGRESS, site, reason))
+
+    def _stage_stores(self, run: Run, nodes: Iterable[Reserved]) -> None:
+        """Have the closure in the home of each site whose nodes mount it from there.
+
+        Raises:
+            PlatformError: a node has no way to it, or the home takes no more.
+        """
+        if run.deployment.flavour != nfs_store.FLAVOUR or run.settings.g5k.nfs_store:
+            return
+        if shut := [node.node for node in nodes if _is_shut(node)]:
+            raise PlatformError(
+                f"{', '.join(shut)} cannot mount a store from a local kavlan",
+                resolution="use flavour g5k-ramdisk, or a routed kavlan",
+            )
+        deadline = Deadline(run.settings.deadlines.boot)
+
+        def stage(site: str) -> None:
+            home = staging.at(run.settings.g5k, site, run.deployment.login)
+            with step(run.report, Phase.PUSH, "stage the store", subject=site):
+                nfs_store.stage(home, run.deployment.artifacts, deadline)
+
+        sites = {node.site for node in nodes} - self._stores
+        for error in parallel.each(sites, stage, cancel=deadline.cancel).failed.values():
+            raise error
+        self._stores |= sites
+
+    def _publish(self, run: Run, places: Mapping[str, Place]) -> None:
+        """Put the deployment JSON where all nodes can fetch it, and see that they can.
+
+        Raises:
+            PlatformError: some cannot.
+        """
+        shut = [host for host in places if _is_shut(_reserved(run, host))]
+        if shut:
+            raise _no_way_to_context(shut, "a local kavlan has no way out")
+        site = _reserved(run, next(iter(places))).site
+        url = self._write(run, site)
+        able = parallel.each(places, lambda host: places[host].can_fetch(url)).done
+        refused = [host for host in places if not able.get(host)]
+        if refused:
+            raise _no_way_to_context(refused, f"they get nothing from {url}")
+        self.context_url = url
+
+    def _write(self, run: Run, site: str) -> str:
+        """Have the deployment JSON in a home, on record before it is there; return its URL."""
+        settings, token = run.settings.g5k, run.deployment.token
+        home = staging.at(settings, site, run.deployment.login)
+        place = home.place_of(CONTEXT, under=token)
+        kept = Kept(site=site, path=place.path, url=place.url)
+        record = Published(login=run.deployment.login, g5k=settings, files=(kept,))
+        published.save(run.home, record)
+        self._home = run.home
+        return home.write(CONTEXT, run.context.text, under=token).url
+
+
+def _sources(file: File, staged: Staged | None, wish: str, owner: str) -> list[File]:
+    """Return a file with each of its ways to a node, in the order to be tried."""
+    by = {"send": file}
+    if staged:
+        by["nfs"] = replace(file, lent=staged.path, owner=owner)
+        by["http"] = replace(file, url=staged.url)
+    return [by[way] for way in WAYS[wish] if way in by]
+
+
+def _first_that_works(place: Place, sources: list[File], seconds: float) -> str:
+    """Have a file on a node by one of its ways.
+
+    Raises:
+        CommandError: none works; the details say why of each.
+    """
+    told = []
+    for source in sources:
+        try:
+            return place.ensure(source, seconds)
+        except CommandError as error:
+            told.append(f"{_way(source)}: {error.details or error.brief}")
+            last = error
+    raise CommandError(last.brief, details="\n".join(told)) from last
+
+
+def _way(source: File) -> str:
+    if source.lent:
+        return "over NFS"
+    return "by HTTP" if source.url else "sent"
+
+
+def _reserved(run: Run, host: str) -> Reserved:
+    reserved = run.machine(host).reserved
+    assert reserved  # noqa: S101 (this delivery is for reserved nodes)
+    return reserved
+
+
+def _is_shut(node: Reserved) -> bool:
+    """Tell whether a node is in a local kavlan: no route leads from it to its site."""
+    return node.vlan in KAVLAN_LOCAL_IDS
+
+
+def _no_way_to_context(hosts: list[str], reason: str) -> NxcError:
+    return PlatformError(
+        f"{', '.join(hosts)} cannot fetch the deployment JSON: {reason}",
+        details="it is too long for the kernel command line",
+        resolution="give fewer parameters and machines; or see that ~/public on the frontend "
+        "can be entered by all (chmod o+x)",
+    )
