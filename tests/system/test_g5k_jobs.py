@@ -14,6 +14,7 @@ import enoslib as en
 import pytest
 from enoslib.errors import (
     InvalidReservationCritical,
+    InvalidReservationTime,
     InvalidReservationTooOld,
     NegativeWalltime,
 )
@@ -34,6 +35,7 @@ from enoslib_nxc.wait import Deadline
 SITES = [
     read_site({"site": "lille", "cluster": "chiclet", "nodes": 4}),
     read_site({"site": "nancy", "cluster": "grisou", "nodes": 2}),
+    read_site({"site": "lyon", "cluster": "pyxis", "nodes": 1, "exotic": True}),
 ]
 PACE = Pace(schedule=0.05, to_launch=0.05, launch=0.05, kill=0.05, finish=0.05)
 
@@ -216,6 +218,44 @@ def test_dates(grid: Grid) -> None:
 def _request(**more: object) -> Configuration:
     settings = made(**more).settings
     return request.make(settings, {"server": 1, "agent": 1}, made()._source.booking)
+
+
+def test_a_date_that_is_taken(grid: Grid) -> None:
+    start = int(time.time()) + 3600
+    made(job_name="other", roles={"agent": 3}).async_init(start_time=start)
+    with pytest.raises(InvalidReservationTime) as caught:
+        made().async_init(start_time=start)
+    # after the other job, and the time that OAR keeps free
+    assert start + 1800 <= caught.value.datetime.timestamp() <= start + 1800 + 120
+    assert not live()
+    assert state.find("jobs") is None
+
+
+def test_an_exotic_cluster(grid: Grid) -> None:
+    made(roles={"server": 1}, g5k={"cluster": "pyxis"}).async_init()
+    (job,) = jobs.find("jobs", ["lyon"])
+    assert "exotic" in job.types
+
+
+def test_nothing_that_was_asked_for_is_dropped(grid: Grid) -> None:
+    named = [f"chiclet-{number}.lille.grid5000.fr" for number in (1, 2, 3)]
+    asked = made(
+        roles={
+            "server": {"servers": named, "nodes": 2, "min": 1},
+            "agent": {"nodes": 1, "reservable_disks": True},
+        }
+    )
+    made_of = request.make(asked.settings, {"server": 2, "agent": 1}, asked._source.booking)
+    server, agent = made_of.machines
+    assert server.min == 1
+    assert server.oar() == (
+        "lille",
+        "{network_address in ('" + "', '".join(named) + "')}/nodes=2",
+    )
+    assert agent.oar() == (
+        "lille",
+        "{(type='default' or type='disk') AND cluster='chiclet'}/nodes=1",
+    )
 
 
 def test_a_slot_that_is_taken(grid: Grid) -> None:
