@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
+from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.errors import ConfigError
@@ -94,6 +95,13 @@ FLAVOURS = {
             _grid5000,
             KexecBoot,
             "Grid'5000, by kexec, with the store over NFS",
+            calendar=True,
+        ),
+        Flavour(
+            "g5k-image",
+            _grid5000,
+            KadeployBoot,
+            "Grid'5000, on disk, by Kadeploy",
             calendar=True,
         ),
     )
