@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from enoslib_nxc import shell
-from enoslib_nxc.errors import CommandError
+from enoslib_nxc.errors import CommandError, DeadlineError
 from enoslib_nxc.rehearsal import oar_sql
 from enoslib_nxc.rehearsal.admission import JobRequest
 from enoslib_nxc.rehearsal.jobs import Job
@@ -154,7 +154,13 @@ class Oar:
     def _set_state(self, hosts: Sequence[str], state: str) -> None:
         names = [word for host in hosts for word in ("-h", host)]
         self._place.administer("oarnodesetting", *names, "-s", state)
-        self._read()
+        # asked again before it is done, OAR may drop the second request
+        deadline = time.monotonic() + TIMEOUT
+        while any(self.host_state(host) != state for host in hosts):
+            if time.monotonic() > deadline:
+                raise DeadlineError(f"OAR did not set {hosts[0]} {state} in {TIMEOUT} s")
+            time.sleep(FRESH)
+            self._read()
 
     def submit(self, request: JobRequest, user: str) -> Job:
         """Call oarsub.

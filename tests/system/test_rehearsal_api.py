@@ -241,7 +241,7 @@ def test_reservation_dates(grid):
     assert provider.jobs[0].started_at == int(soon.timestamp())
     with pytest.raises(InvalidReservationTime) as error:
         reserve(soon + timedelta(minutes=10), "second")
-    assert error.value.datetime == soon + timedelta(minutes=30, seconds=1)
+    assert error.value.datetime == soon + timedelta(minutes=30, seconds=61)
     with pytest.raises(InvalidReservationTooOld):
         reserve(now - timedelta(hours=1), "third")
     start, end = int(soon.timestamp()), int(soon.timestamp()) + 7200
