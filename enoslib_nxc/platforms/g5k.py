@@ -20,6 +20,7 @@ from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.g5k import api, jobs, names, published, request, slots, walltime, where
 from enoslib_nxc.g5k import networks as records
 from enoslib_nxc.g5k.jobs import Booked
+from enoslib_nxc.g5k.release import release_nodes
 from enoslib_nxc.g5k.request import DEPLOY
 from enoslib_nxc.model import (
     Deployment,
@@ -32,6 +33,9 @@ from enoslib_nxc.model import (
 from enoslib_nxc.platforms import Grant, Held
 from enoslib_nxc.state import Home
 from enoslib_nxc.wait import Deadline
+
+DELETE_SECONDS = 30.0
+"""For OAR to end a job, when all other time is used up."""
 
 CONSOLE = "console=tty0 console=ttyS0,115200"
 """Consoles of Grid'5000's nodes (NXC 0.7.11, g5k-ramdisk)."""
@@ -168,12 +172,26 @@ class G5kPlatform:
         return bool(found) and all(state == "running" for state in found)
 
     def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
-        """Send the nodes back to their disks, then delete the jobs.
+        """Send nodes back to their disks, and delete the jobs.
 
-        What was published for them goes last: until then a node may boot once more.
+        After a job of type deploy the site sends them back itself. What was published for
+        nodes goes last: until then one may boot once more.
         """
-        jobs.delete(deployment.jobs, timeout)
-        return published.take_back(home)
+        deadline = Deadline(timeout)
+        runs = {
+            job for job, state in jobs.states(deployment.jobs).items() if state == "running"
+        }
+        left = {
+            host: machine
+            for host, machine in deployment.machines.items()
+            if (node := machine.reserved)
+            and not node.deploy
+            and states.get(Job(site=node.site, uid=node.job)) == "running"
+        }
+        ours = deployment.model_copy(update={"machines": left})
+        told = release_nodes(ours, home, deadline.remaining()) if left else ()
+        jobs.delete(deployment.jobs, max(DELETE_SECONDS, deadline.remaining()))
+        return told + published.take_back(home)
 
     def find(self, settings: Settings) -> tuple[Job, ...]:
         """Return the live jobs of the configuration's name, on any site."""
