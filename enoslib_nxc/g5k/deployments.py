@@ -95,6 +95,8 @@ def deploy(order: Order, deadline: Deadline, say: Say) -> dict[str, Failure]:
     Raises:
         ApiError: the API refused, or could not be asked.
     """
+    if deadline.passed:
+        return dict.fromkeys(order.nodes, Failure("no time was left to deploy it"))
     started = _create(order, deadline)
     try:
         last = _follow(order, started, deadline, say)

@@ -192,6 +192,13 @@ def test_a_cancellation_that_fails_is_told(go):
     )
 
 
+def test_nothing_is_deployed_when_time_is_over(go):
+    manager = Manager(described())
+    failure = Failure("no time was left to deploy it")
+    assert go(manager, deadline=Deadline(0)) == dict.fromkeys(ORDER.nodes, failure)
+    assert manager.calls == []
+
+
 def test_ctrl_c_cancels(go):
     def interrupt():
         raise KeyboardInterrupt
