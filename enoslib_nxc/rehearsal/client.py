@@ -145,8 +145,13 @@ class Operator:
         """Return the command line that prints what a node's sshd says first."""
         return [*self._ssh(site), "-W", f"{node}:22", "root@127.0.0.1"]
 
+    def master(self, site: str) -> list[str]:
+        """Return the command line of a connection to a frontend that all others share."""
+        return [*self._ssh(site), "-M", "-N", "root@127.0.0.1"]
+
     def _ssh(self, site: str) -> list[str]:
-        return [*self._words(), "-p", str(self.ports[site])]
+        shared = self.key.with_name(f"shared-{site}")
+        return [*self._words(), "-S", str(shared), "-p", str(self.ports[site])]
 
     def _words(self) -> list[str]:
         # the machines are ours, made a moment ago, and reached through our own ports

@@ -24,7 +24,8 @@ from enoslib_nxc.rehearsal import client, image, network, site
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.fleet import BOOT_SECONDS, Fleet
 from enoslib_nxc.rehearsal.guests import Guests
-from enoslib_nxc.rehearsal.jobs import Pace, State
+from enoslib_nxc.rehearsal.jobs import Pace
+from enoslib_nxc.rehearsal.kadeploy import Kadeploy
 from enoslib_nxc.rehearsal.machines import (
     CONTEXT_ADDRESS,
     HTTP,
@@ -32,22 +33,18 @@ from enoslib_nxc.rehearsal.machines import (
     SSH,
     Machines,
 )
+from enoslib_nxc.rehearsal.oarexec import Oarexec
 from enoslib_nxc.rehearsal.server import CLIENT_FILE, Rehearsal
-from enoslib_nxc.rehearsal.service import Settings, SiteService
+from enoslib_nxc.rehearsal.service import Settings
 from enoslib_nxc.rehearsal.site import Site, SiteSpec
+from enoslib_nxc.rehearsal.standard import environments
+from enoslib_nxc.rehearsal.web import PublicWeb
 from enoslib_nxc.wait import Deadline
 
 ACCOUNTS = ("ada", "grace")
 """Who has an account: those of `embedded/rehearsal/accounts.nix`."""
 
 GUARD = Path(__file__).with_name("guard.sh")
-
-RIGHTS = (State.LAUNCHING, State.RUNNING)
-"""States of a job in which its user may log in on its nodes. OAR prepares them before it
-says that a job runs."""
-
-LOOK_SECONDS = 0.1
-"""Between two looks at the jobs: shorter than a job is being launched."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +122,12 @@ class GridRehearsal:
             built = image.build(self._report, keep=self.directory / "system")
             self._make(built)
             self._boot()
+            self._keep_connected()
             for one in self.sites.values():
-                self._fleet.await_services(one)
+                self.fleet.await_services(one)
             self._client.know(self._frontend_ports)
             self.api = stack.enter_context(self._serve())
-            over = threading.Event()
-            watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
-            watcher.start()
-            stack.callback(watcher.join)
-            stack.callback(over.set)
+            stack.enter_context(self._oarexec())
             self._stack = stack.pop_all()
         return self
 
@@ -155,7 +149,8 @@ class GridRehearsal:
         ours = [] if (home / CLIENT_FILE).exists() else [home / CLIENT_FILE]
         self._switch_on(ours)
         self._client = client.make(home, self.directory, ports[0])
-        operator = client.make_operator(self.directory, self._frontend_ports)
+        self._operator = client.make_operator(self.directory, self._frontend_ports)
+        self._web = PublicWeb(self._http_ports)
         self._kernel = built.store.real(built.kernel)
         kind = accel.choose(
             self._size.accel,
@@ -168,8 +163,11 @@ class GridRehearsal:
             self.directory, self.directory / "switch", self._size.lifetime, kind
         )
         keys = {self.login: self._client.public}
-        self._machines = Machines(built, operator.public, keys, self._size.frontend_memory)
-        self._fleet = Fleet(self.sites, self._machines, self.guests, operator, self.directory)
+        self._machines = Machines(
+            built, self._operator.public, keys, self._size.frontend_memory
+        )
+        kadeploy = Kadeploy(self.directory, self._web)
+        self.fleet = Fleet(self.sites, self._machines, self.guests, self._operator, kadeploy)
         self._rights = self.directory / "rights"
         self._rights.write_text("")
 
@@ -178,18 +176,26 @@ class GridRehearsal:
         program = shell.require(
             "vde_switch", purpose="to connect virtual machines", package="vde2"
         )
-        words = ["sh", GUARD, self.directory, program, *files]
-        threading.Thread(
-            target=shell.run,
-            args=(words,),
-            kwargs={"timeout": self._size.lifetime, "check": False},
-            daemon=True,
-        ).start()
+        self._beside(["sh", GUARD, self.directory, program, *files])
         deadline = Deadline(10)
         while not (self.directory / "switch" / "ctl").exists():
             if deadline.passed:
                 raise PlatformError("vde_switch did not start within 10 s")
             time.sleep(0.02)
+
+    def _keep_connected(self) -> None:
+        """Hold a connection to each frontend, which all others to it share."""
+        for name in self.sites:
+            self._beside(self._operator.master(name))
+
+    def _beside(self, argv: Sequence[str | Path]) -> None:
+        """Run a command until this process ends, or `_clean` ends it."""
+        threading.Thread(
+            target=shell.run,
+            args=(argv,),
+            kwargs={"timeout": self._size.lifetime, "check": False},
+            daemon=True,
+        ).start()
 
     def _boot(self) -> None:
         """Start all machines side by side, and wait for them."""
@@ -197,7 +203,7 @@ class GridRehearsal:
         for one in self.sites.values():
             work[network.frontend(one, list(self.sites.values())).domain] = self._starter(one)
             for node in one.nodes:
-                work[node.fqdn] = lambda node=node: self._fleet.start(node)  # type: ignore[misc]
+                work[node.fqdn] = lambda node=node: self.fleet.start(node)  # type: ignore[misc]
         with step(self._report, Phase.BOOT, f"boot {len(work)} machines"):
             outcomes = parallel.each(work, lambda name: self._booted(name, work[name]))
         if outcomes.failed:
@@ -234,34 +240,24 @@ class GridRehearsal:
         return start
 
     def _serve(self) -> Rehearsal:
-        settings = Settings(self._fleet, time.time, Catalog({}), pace=self._pace or Pace())
+        settings = Settings(
+            self.fleet,
+            time.time,
+            Catalog(environments(), web=self._web.web),
+            pace=self._pace or Pace(),
+            machines=True,
+        )
         others = [name for name in ACCOUNTS if name != self.login]
         return Rehearsal(
             self._specs, self._client.home, login=self.login, others=others, settings=settings
         )
 
-    def _watch(self, over: threading.Event) -> None:
-        """Keep the list of who may log in where, until it is over."""
-        while not over.wait(LOOK_SECONDS):
-            lines = [line for service in self.api.sites.values() for line in _rights(service)]
-            text = "".join(f"{line}\n" for line in lines)
-            if text != self._rights.read_text():
-                fresh = self._rights.with_name("rights.new")
-                fresh.write_text(text)
-                fresh.replace(self._rights)
+    def _oarexec(self) -> Oarexec:
+        services = list(self.api.sites.values())
+        word, lifetime = self.directory.name, self._size.lifetime
+        return Oarexec(services, self._operator, self._rights, word, lifetime)
 
     def _clean(self) -> None:
         """End all processes and remove all files."""
         procs.end(procs.tagged(self.directory.name), 10)
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def _rights(service: SiteService) -> Sequence[str]:
-    """Return "NODE USER" for each node that a user may log in on now."""
-    with service.lock:
-        jobs = [
-            (job, service.scheduler.hosts(job))
-            for job in service.scheduler.jobs()
-            if job.state in RIGHTS and not job.order.deploy
-        ]
-    return [f"{host} {job.order.user}" for job, hosts in jobs for host in hosts]

@@ -26,6 +26,9 @@ CONTEXT_ADDRESS, OAR_ADDRESS = "10.0.2.100", "10.0.2.101"
 
 SSH, HTTP = 22, 80
 
+RELEASE = "debian12-x64-std"
+"""Name of the standard environment, in `/etc/grid5000/release`."""
+
 
 @dataclass(frozen=True)
 class Machines:
@@ -93,19 +96,27 @@ class Machines:
             disk=disk,
         )
 
-    def node(self, site: Site, node: Node, vlan: str = "default") -> Guest:
-        """Return a node in its standard environment.
+    def node(
+        self, site: Site, node: Node, vlan: str, *, key: str = "", release: str = RELEASE
+    ) -> Guest:
+        """Return a node in its standard environment, or one of the others that are the same.
 
         Args:
             site: its site.
             node: the node.
             vlan: network of its first card.
+            key: public keys that root has beside that of the rehearsal, one on each line.
+            release: name of the environment.
         """
         here = site.address(node, 0, vlan)
         given = site.vlans[vlan]
         words = f"ip={here}::{given.gateway}:{given.network.netmask}::eth0:off"
         told = self._context(
-            here, NODE, network.name(node, 0, vlan), {"domain": f"{site.name}.{DOMAIN}"}
+            here,
+            NODE,
+            network.name(node, 0, vlan),
+            {"domain": f"{site.name}.{DOMAIN}", "release": release},
+            key,
         )
         inline = "deploy=" + base64.b64encode(told.encode()).decode()
         return Guest(
@@ -119,10 +130,15 @@ class Machines:
         )
 
     def _context(
-        self, address: str, role: str, host: str, parameters: Mapping[str, object]
+        self,
+        address: str,
+        role: str,
+        host: str,
+        parameters: Mapping[str, object],
+        key: str = "",
     ) -> str:
         document = {
-            "ssh_key.pub": self.operator,
+            "ssh_key.pub": f"{self.operator}\n{key}".strip(),
             "deployment": {address: {"role": role, "host": host}},
             "compositions_info_path": self.artifacts.compositions_info_path,
             "composition": self.artifacts.composition,

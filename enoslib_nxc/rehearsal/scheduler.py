@@ -28,6 +28,8 @@ class Scheduler:
         pace: how long each step takes.
         rules: of walltime changes.
         first: number of the first job.
+        machines: its jobs have real nodes. One runs only once `launched` has said so, and its
+            nodes are absent afterwards until somebody has looked at them.
     """
 
     def __init__(
@@ -38,10 +40,13 @@ class Scheduler:
         pace: Pace | None = None,
         rules: walltime.Rules | None = None,
         first: int = 1_000_001,
+        machines: bool = False,
     ) -> None:
         self.resources = {resource.uid: resource for resource in resources}
         self.pace = pace or Pace()
         self.rules = rules or walltime.Rules()
+        self._machines = machines
+        self._launched: set[int] = set()
         self._clock = clock
         self.now = clock()
         self._jobs: dict[int, Job] = {}
@@ -153,6 +158,26 @@ class Scheduler:
             f"The job(s) [ {job.uid} ] will be deleted in the near future.\n"
         )
 
+    def launched(self, uid: int) -> None:
+        """Take notice that a job's command has started."""
+        self._launched.add(uid)
+        self.advance()
+
+    def command_ended(self, uid: int, *, failed: bool) -> None:
+        """Take notice that a job's command is over; nothing happens when the job is, too.
+
+        Args:
+            uid: number of the job.
+            failed: the command did not end by itself: it was lost with its node.
+        """
+        self.advance()
+        job = self._jobs[uid]
+        if job.state in (State.LAUNCHING, State.RUNNING) and job.kill_at is None:
+            # IO.pm, check_end_of_job: what oarexec says when it was killed
+            lost = job.killed(self.now, "SWITCH_INTO_ERROR_STATE") if failed else job
+            self._keep(lost.to(State.FINISHING, self.now))
+            self._plan()
+
     def change_walltime(self, job: Job, request: walltime.ChangeRequest) -> str:
         """Ask for another walltime of a job that runs; the scheduler looks at it later.
 
@@ -199,6 +224,8 @@ class Scheduler:
         moments = [
             self._launch_at(job) if job.state is State.WAITING else job.next_at(self.pace)
         ]
+        if self._machines and job.state is State.LAUNCHING and job.uid not in self._launched:
+            moments = []
         if job.kill_at is not None and job.state is not State.FINISHING:
             moments.append(job.kill_at)
         if job.change and job.change.pending and job.state is State.RUNNING:
@@ -228,7 +255,7 @@ class Scheduler:
             switch = "SWITCH_INTO_ERROR_STATE" if job.kill_at else "SWITCH_INTO_TERMINATE_STATE"
             self._keep(replace(job.to(end, now), stopped_at=now).told(switch))
             self._ended.append(self._jobs[job.uid])
-            if job.order.deploy:
+            if job.order.deploy or self._machines:
                 self._hosts.update(dict.fromkeys(self.hosts(job), ABSENT))
         elif job.state is State.WAITING and killed:
             message = "Job killed by Leon directly"

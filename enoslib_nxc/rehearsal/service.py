@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from enoslib_nxc.errors import NxcError
 from enoslib_nxc.rehearsal import site as sites
 from enoslib_nxc.rehearsal import walltime
 from enoslib_nxc.rehearsal.batch import Batch
@@ -14,7 +16,8 @@ from enoslib_nxc.rehearsal.deployments import Deployments, Rights
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.jobs import Job, Pace, State
 from enoslib_nxc.rehearsal.resources import resources_of
-from enoslib_nxc.rehearsal.scheduler import ALIVE, SUSPECTED, Scheduler
+from enoslib_nxc.rehearsal.scheduler import ABSENT, ALIVE, SUSPECTED, Scheduler
+from enoslib_nxc.rehearsal.site import Node
 from enoslib_nxc.rehearsal.testbed import Testbed
 from enoslib_nxc.rehearsal.vlans import Vlans
 
@@ -39,6 +42,7 @@ class Settings:
         rules: of walltime changes.
         spawn: runs what takes its time beside.
         batches: name of a site -> its scheduler; others have one in memory.
+        machines: the testbed has some: see `Scheduler`.
     """
 
     testbed: Testbed
@@ -48,6 +52,7 @@ class Settings:
     rules: walltime.Rules = field(default_factory=walltime.Rules)
     spawn: Spawn = thread
     batches: Mapping[str, Batch] = field(default_factory=dict)
+    machines: bool = False
 
 
 class SiteService:
@@ -70,6 +75,7 @@ class SiteService:
             pace=settings.pace,
             rules=settings.rules,
             first=first,
+            machines=settings.machines,
         )
         self.deployments = Deployments(
             self.nodes,
@@ -105,15 +111,26 @@ class SiteService:
     def _end(self, job: Job) -> None:
         testbed = self._settings.testbed
         nodes = [self.nodes[host] for host in self.scheduler.hosts(job)]
-        testbed.job_ended(job, nodes)
-        for node in nodes if job.order.deploy else ():
-            state = SUSPECTED
-            try:
-                testbed.reset(node)
-                state = ALIVE
-            finally:
-                with self.lock:
-                    self.scheduler.set_host_state(node.fqdn, state)
+        lost = testbed.job_ended(job, nodes)
+        for node in nodes:
+            if job.order.deploy or node in lost:
+                self._reset(node, ABSENT if job.order.deploy else SUSPECTED)
+            elif self._settings.machines:
+                self._state(node, ALIVE)
+
+    def _reset(self, node: Node, meanwhile: str) -> None:
+        self._state(node, meanwhile)
+        after = SUSPECTED
+        try:
+            with suppress(NxcError):  # where it does not come up, it stays suspected
+                self._settings.testbed.reset(node)
+                after = ALIVE
+        finally:
+            self._state(node, after)
+
+    def _state(self, node: Node, state: str) -> None:
+        with self.lock:
+            self.scheduler.set_host_state(node.fqdn, state)
 
     def _running(self, user: str) -> list[Job]:
         with self.lock:

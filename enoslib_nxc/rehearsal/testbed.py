@@ -67,8 +67,13 @@ class Testbed(Protocol):
     def reset(self, node: Node) -> None:
         """Bring a node back to the standard environment."""
 
-    def job_ended(self, job: Job, nodes: Sequence[Node]) -> None:
-        """Take notice that a job is over and its user's rights with it."""
+    def job_ended(self, job: Job, nodes: Sequence[Node]) -> Sequence[Node]:
+        """Take notice that a job is over and its user's rights with it.
+
+        Returns:
+            The nodes that are not in the standard environment although the job was not one of
+            deploy: they are suspected, and reset.
+        """
 
     def set_vlan(self, node: Node, nic: int, vlan: str) -> None:
         """Put a card of a node on another network; `DEFAULT` is the production network."""
@@ -108,9 +113,10 @@ class MemoryTestbed:
         """Remember the node."""
         self.resets.append(node.fqdn)
 
-    def job_ended(self, job: Job, nodes: Sequence[Node]) -> None:
+    def job_ended(self, job: Job, nodes: Sequence[Node]) -> Sequence[Node]:
         """Remember the job."""
         self.ended.append(job.uid)
+        return ()
 
     def set_vlan(self, node: Node, nic: int, vlan: str) -> None:
         """Remember the card's network."""

@@ -6,13 +6,16 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from enoslib.infra.enos_g5k import g5k_api_utils
+from grid5000 import Grid5000
 
 from enoslib_nxc.rehearsal.grid import GridRehearsal
 from enoslib_nxc.rehearsal.jobs import Pace
 from enoslib_nxc.rehearsal.site import read_site
+from tests.system import lab
 
 SITE, CLUSTER = "lille", "chiclet"
 
@@ -66,6 +69,37 @@ class Grid:
         if check:
             assert done.returncode == 0, done.stderr
         return done
+
+    def state(self, name: str) -> str:
+        """Return OAR's state of a node: Alive, Absent, Suspected."""
+        service = self.rehearsal.api.sites[SITE]
+        with service.lock:
+            return service.scheduler.host_state(name)
+
+    def settle(self, seconds: float = 120) -> None:
+        """Wait until all nodes are as they were before any job."""
+        lab.until(lambda: all(self.state(n) == "Alive" for n in self.rehearsal.nodes), seconds)
+
+    @property
+    def api(self) -> Grid5000:
+        """Return python-grid5000's client of the user."""
+        return Grid5000.from_yaml(Path(self.environment["HOME"], ".python-grid5000.yaml"))
+
+    @contextmanager
+    def job(self, nodes: int = 1, **more: object) -> Iterator[object]:
+        """Reserve nodes, and wait for them; in the end wait until they are back."""
+        resources = f"nodes={nodes},walltime=00:20:00"
+        body = {"name": "test", "command": "sleep 3600", "resources": resources, **more}
+        job = self.api.sites[SITE].jobs.create(body)
+        try:
+            lab.until(lambda: job.refresh() or job.state == "running", 30)
+            yield job
+        finally:
+            job.refresh()
+            if job.state in ("waiting", "running"):
+                job.delete()
+            lab.until(lambda: job.refresh() or job.state in ("error", "terminated"), 60)
+            self.settle()
 
 
 def forget() -> None:

@@ -5,6 +5,7 @@
 #   leases  ["MAC,ADDRESS,NAME"], what the frontend's DHCP gives; without, see dhcp.sh
 #   domain  of the site; where a node has one, homes come from nfs.DOMAIN, and users may log
 #           in while http://oar.DOMAIN has a line "NODE USER"
+#   release of a node: the name of its environment
 # and for the frontend only:
 #   networks  ["ADDRESS/LENGTH,NETWORK,MASK"], its addresses beside that of ip=; DHCP on each
 #   names     ["ADDRESS NAME..."] that its DNS knows beside those of the leases

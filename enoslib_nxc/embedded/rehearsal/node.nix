@@ -18,6 +18,8 @@ in {
     domain=$(jq -r '.parameters.domain // empty' /etc/nxc/deployment.json)
     if [ -n "$domain" ]; then
       echo "$domain" > /etc/grid5000/domain
+      jq -r '.parameters.release // empty' /etc/nxc/deployment.json > /run/release
+      [ ! -s /run/release ] || cat /run/release > /etc/grid5000/release
       gateway=$(ip route show default | awk '{ print $3; exit }')
       printf 'nameserver %s\nsearch %s\n' "$gateway" "$domain" > /etc/resolv.conf
       printf '%s\n' 'Match User *,!root' '  AuthorizedKeysFile none' \
