@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from enoslib_nxc import shell
+from enoslib_nxc import parallel, shell
 from enoslib_nxc.context import fits
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.rehearsal import network
@@ -141,20 +141,25 @@ class Fleet:
         """
         if job.order.deploy:
             return ()
-        lost = []
-        for node in nodes:
-            words = ["sh", "-c", INSPECT, "sh", job.order.user]
-            argv = self._operator.on_node(node.site, node.fqdn, *words)
-            try:
-                told = shell.run(argv, timeout=COMMAND_SECONDS).stdout.split()
-            except CommandError:
-                told = []
-            if not told or told[0] != RELEASE:
-                lost.append(node)
-            elif "sudo-g5k" in told:
-                self.reset(node)
+        by_name = {node.fqdn: node for node in nodes}
+        user = job.order.user
+        found = parallel.each(by_name, lambda name: self._is_back(by_name[name], user))
+        lost = [node for name, node in by_name.items() if not found.done.get(name)]
         self.suspected += [node.fqdn for node in lost]
         return lost
+
+    def _is_back(self, node: Node, user: str) -> bool:
+        """Tell whether a node is in the standard environment, and leave it clean."""
+        argv = self._operator.on_node(node.site, node.fqdn, "sh", "-c", INSPECT, "sh", user)
+        try:
+            told = shell.run(argv, timeout=COMMAND_SECONDS).stdout.split()
+        except CommandError:
+            return False
+        if told[:1] != [RELEASE]:
+            return False
+        if "sudo-g5k" in told:
+            self.reset(node)
+        return True
 
     def set_vlan(self, node: Node, nic: int, vlan: str) -> None:
         """Let DHCP give a card the address that it has on another network."""

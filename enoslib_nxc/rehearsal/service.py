@@ -114,7 +114,8 @@ class SiteService:
         lost = testbed.job_ended(job, nodes)
         for node in nodes:
             if job.order.deploy or node in lost:
-                self._reset(node, ABSENT if job.order.deploy else SUSPECTED)
+                state = ABSENT if job.order.deploy else SUSPECTED
+                self._settings.spawn(partial(self._reset, node, state))
             elif self._settings.machines:
                 self._state(node, ALIVE)
 
