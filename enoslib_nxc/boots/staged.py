@@ -73,9 +73,12 @@ class StagedDelivery:
             sources = _sources(file, staged, run.settings.g5k.push, run.deployment.login)
             try:
                 ensure = partial(_first_that_works, place, sources)
-                there.append(tried(attempts, deadline, ensure))
+                path, way = tried(attempts, deadline, ensure)
             except CommandError as error:
                 raise stayed(host, file, error) from error
+            there.append(path)
+            told = f"{file.path.name} {way}"
+            run.report(Event(Phase.PUSH, Status.PROGRESS, host, told))
         return there
 
     def close(self) -> None:
@@ -181,8 +184,8 @@ def _sources(file: File, staged: Staged | None, wish: str, owner: str) -> list[F
     return [by[way] for way in WAYS[wish] if way in by]
 
 
-def _first_that_works(place: Place, sources: list[File], seconds: float) -> str:
-    """Have a file on a node by one of its ways.
+def _first_that_works(place: Place, sources: list[File], seconds: float) -> tuple[str, str]:
+    """Have a file on a node by one of its ways; return its path there, and the way.
 
     Raises:
         CommandError: none works; the details say why of each.
@@ -190,7 +193,7 @@ def _first_that_works(place: Place, sources: list[File], seconds: float) -> str:
     told = []
     for source in sources:
         try:
-            return place.ensure(source, seconds)
+            return place.ensure(source, seconds), _way(source)
         except CommandError as error:
             told.append(f"{_way(source)}: {error.details or error.brief}")
             last = error
@@ -200,7 +203,7 @@ def _first_that_works(place: Place, sources: list[File], seconds: float) -> str:
 def _way(source: File) -> str:
     if source.lent:
         return "over NFS"
-    return "by HTTP" if source.url else "sent"
+    return "by HTTP" if source.url else "over ssh"
 
 
 def _reserved(run: Run, host: str) -> Reserved:
