@@ -178,9 +178,7 @@ class G5kPlatform:
         nodes goes last: until then one may boot once more.
         """
         deadline = Deadline(timeout)
-        runs = {
-            job for job, state in jobs.states(deployment.jobs).items() if state == "running"
-        }
+        states = jobs.states(deployment.jobs)
         left = {
             host: machine
             for host, machine in deployment.machines.items()
