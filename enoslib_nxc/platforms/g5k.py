@@ -184,7 +184,7 @@ class G5kPlatform:
             for host, machine in deployment.machines.items()
             if (node := machine.reserved)
             and not node.deploy
-            and Job(site=node.site, uid=node.job) in runs
+            and states.get(Job(site=node.site, uid=node.job)) == "running"
         }
         ours = deployment.model_copy(update={"machines": left})
         told = release_nodes(ours, home, deadline.remaining()) if left else ()
