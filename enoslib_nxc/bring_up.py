@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from enoslib_nxc import node, parallel, ssh, status
+from enoslib_nxc import node, parallel, plays, ssh, status
 from enoslib_nxc.boots import Boot, Run
 from enoslib_nxc.errors import BootError, NxcError
 from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.model import Identity, Machine
+from enoslib_nxc.plays import Player
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
@@ -212,7 +213,21 @@ class BringUp:
             failed = parallel.each(todo, provision).failed
             if failed:
                 raise _failure("could not be set up", failed, run, self.boot)
+        self._play(run, reports)
         return run
+
+    def _play(self, run: Run, reports: Mapping[str, Report]) -> None:
+        """Run the user's playbooks on the machines that are up."""
+        files = run.settings.playbooks.after
+        if not files:
+            return
+        groups = {n.host: (n.role, *n.tags) for n in run.deployment.plan.nodes}
+        players = {
+            host: Player(self.reach(run, host), groups[host], report.boot_id, report.python)
+            for host, report in reports.items()
+        }
+        with step(run.report, Phase.PROVISION, "playbooks after the boot"):
+            plays.play(files, players)
 
     def _trust_values(self) -> dict[str, str]:
         return {

@@ -158,6 +158,21 @@ class Kexec(Section):
     )
 
 
+class Playbooks(Section):
+    """Ansible playbooks of one's own, run as root; groups are roles and tags."""
+
+    before: tuple[UserPath, ...] = Field(
+        (),
+        description="files, run on hosts and nodes that are about to be booted by kexec, in "
+        "the system that they leave",
+    )
+    after: tuple[UserPath, ...] = Field(
+        (),
+        description="files, run on all machines once they are up, at each init(): a second "
+        "run should change nothing",
+    )
+
+
 class Settings(Section):
     """The whole configuration of one deployment."""
 
@@ -200,6 +215,7 @@ class Settings(Section):
     vm: Vm = Field(default_factory=Vm)
     kexec: Kexec = Field(default_factory=Kexec)
     g5k: G5k = Field(default_factory=G5k)
+    playbooks: Playbooks = Field(default_factory=Playbooks)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:

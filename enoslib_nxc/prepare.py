@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from enoslib_nxc import artifacts as sources
-from enoslib_nxc import flavours, keys, ssh
+from enoslib_nxc import flavours, keys, node, plays, ssh
 from enoslib_nxc.boots import Boot
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
@@ -58,9 +58,12 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
     flavour = flavours.on(settings.flavour, source)
     platform, boot = flavour.platform(source), flavour.boot()
     previous = _previous(settings, home, lent=source.lent)
-    with step(report, Phase.CHECK, "check this machine"):
+    with step(report, Phase.CHECK, "check this machine") as checking:
+        for script in node.replaced():
+            checking.progress(f"{script} takes the place of ours")
         platform.check(settings)
         boot.require()
+        plays.check(settings.playbooks)
         settings = sources.effective(settings)
         user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
     known = previous.artifacts if previous else None

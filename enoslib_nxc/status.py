@@ -15,7 +15,7 @@ STATUS_TIMEOUT = 45.0
 
 @dataclass(frozen=True)
 class Report:
-    """A machine's own account (the output of `node/status.sh`).
+    """A machine's own account (the output of `playbooks/status.sh`).
 
     Args:
         boot_id: changes with each boot.
@@ -33,7 +33,7 @@ class Report:
 
 
 def parse(text: str) -> Report:
-    """Read the output of `node/status.sh`."""
+    """Read the output of `playbooks/status.sh`."""
     lines = (line.partition("=") for line in text.splitlines())
     values = {key: value for key, _, value in lines}
     return Report(

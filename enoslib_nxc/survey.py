@@ -43,7 +43,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Survey:
-    """A machine's own account (the output of `node/survey.sh`).
+    """A machine's own account (the output of `playbooks/survey.sh`).
 
     Args:
         values: one-valued keys.
@@ -124,7 +124,7 @@ class Survey:
 
 
 def parse(text: str) -> Survey:
-    """Read the output of `node/survey.sh`."""
+    """Read the output of `playbooks/survey.sh`."""
     found: dict[str, list[str]] = defaultdict(list)
     for line in text.splitlines():
         key, _, value = line.partition("=")

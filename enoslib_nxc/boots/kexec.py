@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from enoslib_nxc import context, parallel, shell
+from enoslib_nxc import context, parallel, plays, shell
 from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots import deployed as deployed_first
 from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
@@ -19,11 +19,13 @@ from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
+from enoslib_nxc.events import Phase, step
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.release import reboot_nodes
 from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
 from enoslib_nxc.parallel import Outcomes
 from enoslib_nxc.platforms.hosts import reboot
+from enoslib_nxc.plays import Player
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
@@ -70,7 +72,9 @@ class KexecBoot:
             run.machine(host).model_copy(update={"boot_id": found.survey.boot_id})
             for host, found in outcome.done.items()
         ]
-        return Checked(run.having(*seen), outcome.failed)
+        run = run.having(*seen)
+        self._play(run, outcome.done)
+        return Checked(run, outcome.failed)
 
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Push kernel and initrd to one machine, load them, and leave for them."""
@@ -163,6 +167,19 @@ class KexecBoot:
             if isinstance(error, UnreachableError):
                 found.failed[host] = self._lost.get(host, error)
         return found
+
+    def _play(self, run: Run, present: Mapping[str, Present]) -> None:
+        """Run the user's playbooks in the systems that are about to be left."""
+        files = run.settings.playbooks.before
+        if not files:
+            return
+        groups = {n.host: (n.role, *n.tags) for n in run.deployment.plan.nodes}
+        players = {
+            host: Player(found.access, groups[host], found.survey.boot_id)
+            for host, found in present.items()
+        }
+        with step(run.report, Phase.BOOT, "playbooks before the boot"):
+            plays.play(files, players)
 
     def _place(self, run: Run, host: str) -> Place:
         """Return a directory of ours on the machine as it is now."""
