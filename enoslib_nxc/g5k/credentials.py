@@ -80,7 +80,7 @@ def read() -> Credentials:
 
 def _parse(file: Path, text: str) -> Credentials:
     try:
-        content = yaml.safe_load(text)
+        content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not YAML", details=str(error), resolution=HOW) from error
     if not isinstance(content, Mapping):
@@ -95,4 +95,6 @@ def _parse(file: Path, text: str) -> Credentials:
             raise ConfigError(f"{file}: {key} is not text", resolution="put it in quotes")
     if content.get("username") and not content.get("password"):
         raise ConfigError(f"{file}: username without password", resolution=HOW)
+    if not (inside_g5k() or {"uri", "username", "sslcert"} & set(content)):
+        raise ConfigError(f"{file} has no username", resolution=HOW)
     return Credentials(content.get("uri"), content.get("username"), content.get("password"))

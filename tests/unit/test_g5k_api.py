@@ -206,6 +206,9 @@ def test_inside_no_file_is_needed(file, monkeypatch):
     monkeypatch.setattr(credentials, "inside_g5k", lambda: True)
     monkeypatch.setattr(api.getpass, "getuser", lambda: "grace")
     assert api.login() == "grace"
+    file.write_text("")
+    assert api.login() == "grace"
+    assert api.address() == "https://api.grid5000.fr/stable"
 
 
 def test_a_password_that_others_can_read_is_told(file):
@@ -222,7 +225,8 @@ HOW = "-> write uri, username and password (YAML) into ~/.python-grid5000.yaml, 
     ("text", "told"),
     [
         ("- a", "{} is not a mapping of keys to values\n" + HOW),
-        ("", "{} is not a mapping of keys to values\n" + HOW),
+        ("", "{} has no username\n" + HOW),
+        ("timeout: 3", "{} has no username\n" + HOW),
         ("username: ada", "{}: username without password\n" + HOW),
         ("username: 12\npassword: x", "{}: username is not text\n-> put it in quotes"),
         ("uri: [x]", "{}: uri is not text\n-> put it in quotes"),
