@@ -142,6 +142,24 @@ def fetch(directory: Path, locked: bool) -> None:
 
 
 @main.command()
+@click.argument("conf", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("command", nargs=-1)
+@click.option("--nodes", type=click.IntRange(1), help="nodes of each cluster")
+@click.option("--memory", type=click.IntRange(256), default=1024, help="MiB of each node")
+def rehearse(conf: Path, command: tuple[str, ...], nodes: int | None, memory: int) -> None:
+    """Try the configuration CONF on a Grid'5000 of virtual machines here.
+
+    COMMAND (after --) is run with what it needs to reach it; without one, the machines of
+    CONF are deployed, shown, and given back.
+    """
+    from enoslib_nxc.rehearse import rehearse as run
+
+    with make("auto", sys.stderr) as report:
+        status = run(conf, command, report, nodes=nodes, memory=memory)
+    sys.exit(status if status >= 0 else 128 - status)
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON schema of the configuration, for editors."""
     click.echo(json.dumps(NixOSComposeConf.json_schema(), indent=2))

@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,9 @@ SHOWN = 600
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where system programs are, searched after PATH."""
+
+GRACE = 60.0
+"""Seconds that a program which was interrupted has to clean up: to delete its jobs."""
 
 _children: set[subprocess.Popen[str]] = set()
 """Those under way; `end_children` ends them when a wait for several is interrupted."""
@@ -127,6 +130,42 @@ def run(
     words = tuple(str(word) for word in argv)
     child = _start(words, env=env, cwd=cwd)
     return _finish(child, words, stdin=stdin, timeout=timeout, check=check, follow=on_stderr)
+
+
+def foreground(argv: Sequence[str], *, env: Mapping[str, str], timeout: float) -> int:
+    """Run a command that has this process's own input and output: the user's program.
+
+    Ctrl-C reaches it as it reaches us; it then has `GRACE` seconds to clean up.
+
+    Args:
+        argv: the command; its first word is looked up in PATH.
+        env: variables set on top of this process's environment.
+        timeout: seconds until it is ended.
+
+    Returns:
+        Its exit status; negative for a signal.
+
+    Raises:
+        ToolMissingError: there is no such program.
+        DeadlineError: it did not end in time.
+    """
+    path = env.get("PATH", os.environ.get("PATH", os.defpath))
+    program = shutil.which(argv[0], path=path)
+    if program is None:
+        raise ToolMissingError(f"{argv[0]} is not installed")
+    child = subprocess.Popen((*_leash(), program, *argv[1:]), env={**os.environ, **env})
+    try:
+        return child.wait(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise DeadlineError(f"{argv[0]} did not end within {timeout:g} s") from error
+    except KeyboardInterrupt:
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.wait(timeout=GRACE)
+        raise
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def stream(

@@ -97,10 +97,15 @@ class Fleet:
         self._guests.start(self._standard(node))
         self._guests.await_ready(node.fqdn, Deadline(BOOT_SECONDS))
 
-    def await_services(self, site: Site) -> None:
-        """Wait until a site's frontend gives names and files, and its nodes have homes."""
+    def await_services(self, site: Site, nodes: int) -> None:
+        """Wait until a site's frontend gives names and files, and its nodes have homes.
+
+        Args:
+            site: the site.
+            nodes: how many nodes there are.
+        """
         public = f"public.{site.name}.{DOMAIN}"
-        words = ["sh", "-c", SERVICES, "sh", public, str(len(site.nodes))]
+        words = ["sh", "-c", SERVICES, "sh", public, str(nodes)]
         shell.run(self._operator.argv(site.name, *words), timeout=COMMAND_SECONDS)
 
     def deploy(self, node: Node, order: DeploymentOrder) -> Outcome:

@@ -6,16 +6,18 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import psutil
+
 from enoslib_nxc import parallel, procs, shell
 from enoslib_nxc.boots import accel
-from enoslib_nxc.boots.qemu import QEMU
+from enoslib_nxc.boots.qemu import OVERHEAD_MIB, QEMU, TRANSLATED_MIB
 from enoslib_nxc.errors import BootError, ConfigError, PlatformError
 from enoslib_nxc.events import Phase, Reporter, silent, step
 from enoslib_nxc.model import Artifacts
@@ -34,15 +36,19 @@ from enoslib_nxc.rehearsal.machines import (
     Machines,
 )
 from enoslib_nxc.rehearsal.oarexec import Oarexec
+from enoslib_nxc.rehearsal.scheduler import ABSENT
 from enoslib_nxc.rehearsal.server import CLIENT_FILE, Rehearsal
 from enoslib_nxc.rehearsal.service import Settings
-from enoslib_nxc.rehearsal.site import Site, SiteSpec
+from enoslib_nxc.rehearsal.site import Node, Site, SiteSpec
 from enoslib_nxc.rehearsal.standard import environments
 from enoslib_nxc.rehearsal.web import PublicWeb
 from enoslib_nxc.wait import Deadline
 
 ACCOUNTS = ("ada", "grace")
 """Who has an account: those of `embedded/rehearsal/accounts.nix`."""
+
+EXTRA = OVERHEAD_MIB + TRANSLATED_MIB
+"""MiB that a machine takes here beside its own memory, at most."""
 
 GUARD = Path(__file__).with_name("guard.sh")
 
@@ -72,6 +78,7 @@ class GridRehearsal:
         home: HOME of the user, which gets keys and the clients' file; one that ends with the
             rehearsal by default.
         login: the user, one of `ACCOUNTS`.
+        only: FQDN of the nodes to start; the others are absent. All when empty.
         size: memory, disks, lifetime.
         pace: how long OAR takes for each step.
         report: where events go.
@@ -83,6 +90,7 @@ class GridRehearsal:
         home: Path | None = None,
         *,
         login: str = ACCOUNTS[0],
+        only: Collection[str] = (),
         size: Size | None = None,
         pace: Pace | None = None,
         report: Reporter = silent,
@@ -95,6 +103,7 @@ class GridRehearsal:
         self.login = login
         self.sites: Mapping[str, Site] = {spec.site: site.build(spec) for spec in specs}
         self._specs = specs
+        self._only = frozenset(only)
         self._home = home
         self._size = size or Size()
         self._pace = pace
@@ -108,15 +117,19 @@ class GridRehearsal:
 
     @property
     def nodes(self) -> Sequence[str]:
-        """FQDN of all nodes."""
-        return [node.fqdn for one in self.sites.values() for node in one.nodes]
+        """FQDN of the nodes that there are."""
+        return [node.fqdn for one in self.sites.values() for node in self._nodes(one)]
 
     def console(self, name: str) -> Path:
         """Return the console log of a machine, by its FQDN; a frontend's is its domain's."""
         return self.guests.console(name)
 
+    def _nodes(self, one: Site) -> Sequence[Node]:
+        return [n for n in one.nodes if not self._only or n.fqdn in self._only]
+
     def __enter__(self) -> GridRehearsal:
         with ExitStack() as stack:
+            self._check_memory()
             stack.callback(self._clean)
             self.directory.mkdir(mode=0o700)
             built = image.build(self._report, keep=self.directory / "system")
@@ -124,9 +137,10 @@ class GridRehearsal:
             self._boot()
             self._keep_connected()
             for one in self.sites.values():
-                self.fleet.await_services(one)
+                self.fleet.await_services(one, len(self._nodes(one)))
             self._client.know(self._frontend_ports)
             self.api = stack.enter_context(self._serve())
+            self._mark_absent()
             stack.enter_context(self._oarexec())
             self._stack = stack.pop_all()
         return self
@@ -138,6 +152,19 @@ class GridRehearsal:
         trace: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+    def _check_memory(self) -> None:
+        """Refuse more machines than this computer has memory for."""
+        nodes = [node for one in self.sites.values() for node in self._nodes(one)]
+        needed = sum((node.cluster.memory >> 20) + EXTRA for node in nodes)
+        needed += len(self.sites) * (self._size.frontend_memory + EXTRA)
+        available = psutil.virtual_memory().available >> 20
+        if needed > available:
+            raise PlatformError(
+                f"not enough memory: {len(nodes)} nodes and {len(self.sites)} frontends need "
+                f"{needed} MiB, {available} MiB are available",
+                resolution="rehearse with fewer nodes, or with less memory for each",
+            )
 
     def _make(self, built: Artifacts) -> None:
         """Make all but the machines: ports, keys, disks, a switch."""
@@ -202,7 +229,7 @@ class GridRehearsal:
         work: dict[str, Callable[[], None]] = {}
         for one in self.sites.values():
             work[network.frontend(one, list(self.sites.values())).domain] = self._starter(one)
-            for node in one.nodes:
+            for node in self._nodes(one):
                 work[node.fqdn] = lambda node=node: self.fleet.start(node)  # type: ignore[misc]
         with step(self._report, Phase.BOOT, f"boot {len(work)} machines"):
             outcomes = parallel.each(work, lambda name: self._booted(name, work[name]))
@@ -251,6 +278,13 @@ class GridRehearsal:
         return Rehearsal(
             self._specs, self._client.home, login=self.login, others=others, settings=settings
         )
+
+    def _mark_absent(self) -> None:
+        """Let OAR know which nodes there are not."""
+        for service in self.api.sites.values():
+            for name in set(service.nodes) - set(self.nodes):
+                with service.lock:
+                    service.scheduler.set_host_state(name, ABSENT)
 
     def _oarexec(self) -> Oarexec:
         services = list(self.api.sites.values())

@@ -1,0 +1,86 @@
+"""`enoslib-nxc rehearse`: a configuration tried out on a Grid'5000 on this computer.
+
+Run as a module with a configuration file, it does what a user's program does: everything
+from reservation to Roles, and gives it all back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from enoslib_nxc import shell
+from enoslib_nxc.builder import NixOSComposeConf
+from enoslib_nxc.errors import ConfigError
+from enoslib_nxc.events import Reporter
+from enoslib_nxc.provider import NixOSCompose
+from enoslib_nxc.rehearsal.grid import GridRehearsal, Size
+from enoslib_nxc.rehearsal.wanted import MEMORY, wanted
+
+LIFETIME = 12 * 3600.0
+"""Seconds that a rehearsal takes at most."""
+
+
+def rehearse(
+    conf: Path,
+    command: Sequence[str],
+    report: Reporter,
+    *,
+    nodes: int | None = None,
+    memory: int = MEMORY,
+) -> int:
+    """Rehearse a configuration.
+
+    Args:
+        conf: configuration file.
+        command: program to run; without one, see this module.
+        report: where events go.
+        nodes: nodes of each cluster; as many as the configuration asks for when None.
+        memory: MiB of each node.
+
+    Returns:
+        Exit status of the program.
+
+    Raises:
+        NxcError: the configuration is wrong, or it cannot be rehearsed here.
+    """
+    settings = NixOSComposeConf.from_file(conf).finalize().settings
+    if not settings.flavour.startswith("g5k-"):
+        raise ConfigError(
+            f"{conf}: flavour {settings.flavour} does not run on Grid'5000",
+            resolution="rehearse g5k-ramdisk, g5k-nfs-store or g5k-image",
+        )
+    need = wanted(settings, nodes=nodes, memory=memory)
+    words = command or [sys.executable, "-m", __name__, str(conf.resolve())]
+    with ExitStack() as stack:
+        size = Size(lifetime=LIFETIME)
+        grid = GridRehearsal(need.specs, only=need.nodes, size=size, report=report)
+        stack.enter_context(grid)
+        return shell.foreground(
+            words, env={**_kept(grid), **grid.environment}, timeout=LIFETIME
+        )
+
+
+def _kept(grid: GridRehearsal) -> dict[str, str]:
+    """Return where the program finds the user's caches, and where its records go."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return {"XDG_CACHE_HOME": cache, "XDG_STATE_HOME": str(grid.directory / "state")}
+
+
+def main() -> None:
+    """Reserve, boot, say what there is, and give it all back."""
+    conf = NixOSComposeConf.from_file(Path(sys.argv[1]))
+    with NixOSCompose(conf) as (roles, networks):
+        for role, hosts in roles.items():
+            click.echo(f"{role}\t{', '.join(sorted(host.address for host in hosts))}")
+        for network, given in networks.items():
+            click.echo(f"{network}\t{', '.join(str(one.network) for one in given)}")
+
+
+if __name__ == "__main__":
+    main()
