@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from enoslib_nxc.config import Settings
-from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.config_roles import Role, count
+from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.rehearsal.site import DOMAIN, PLANS, SiteSpec, read_site
 
 CLUSTERS: Mapping[str, str] = {
