@@ -83,6 +83,8 @@ class G5kPlatform:
         booked = self._booked
         assert booked  # noqa: S101 (`reserve` comes before)
         with step(report, Phase.ACQUIRE, "wait for the reservation") as waiting:
+            for remark in api.remarks():
+                waiting.progress(remark)
             jobs.wait(booked, self._deadline(settings), waiting.progress)
             for left in walltime.remaining(booked.names):
                 until = f"{jobs.clock(left.ends_at)} ({left.seconds / 60:.0f} min left)"
