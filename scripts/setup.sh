@@ -38,6 +38,28 @@ install_packages() {
     apt-get install -y -qq --no-install-recommends $packages > /dev/null
 }
 
+# OAR and PostgreSQL, for tests/system/test_oar*.py, which start their own inside namespaces:
+# nothing of these packages is to run here. Without them, those tests are skipped.
+install_oar() {
+    local packages policy=/usr/sbin/policy-rc.d
+    [ "$(id -u)" -eq 0 ] || return 0
+    packages=$(missing_packages oarsub:oar-user Almighty:oar-server | sort -u | tr '\n' ' ')
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || packages+=postgresql
+    [ -n "${packages// /}" ] || return 0
+    say "installing: $packages"
+    (
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '#!/bin/sh\nexit 101\n' > "$policy" # start no service: invoke-rc.d(8)
+            chmod +x "$policy"
+        fi
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        # shellcheck disable=SC2086  # a list of names
+        apt-get install -y -qq --no-install-recommends $packages > /dev/null
+    ) || say "OAR cannot be installed here: its tests are skipped"
+}
+
 # make_venv EXTRAS: (re)install the package when its metadata changed; an environment with
 # more than is asked for is left as it is
 make_venv() {
