@@ -1,0 +1,39 @@
+"""Connections through a jump host: few at once."""
+
+import threading
+import time
+
+from enoslib_nxc import ssh
+from enoslib_nxc.ssh import Access
+
+JUMP = ("-F", "/config", "-J", "ada@access.grid5000.fr")
+
+
+def most_at_once(via):
+    """Return how many of 20 connections are open at the same moment at most."""
+    lock, now, most = threading.Lock(), [0], [0]
+    access = Access("node", "node", 22, "root", None, None, via)
+
+    def connect():
+        with ssh.turn(access):
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            time.sleep(0.02)
+            with lock:
+                now[0] -= 1
+
+    threads = [threading.Thread(target=connect) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return most[0]
+
+
+def test_few_at_once_through_a_jump_host():
+    assert most_at_once(JUMP) == ssh.JUMPED
+
+
+def test_all_at_once_without_one():
+    assert most_at_once(("-F", "none")) > ssh.JUMPED
