@@ -7,12 +7,13 @@ export LC_ALL=C
 above=$(dirname "$STORE")
 [ -d "$above" ] || mkdir -p -m 0711 "$above" || exit
 mkdir -p "$STORE" && cd "$STORE" || exit
+there() { [ -e "$1" ] || [ -L "$1" ]; } # links lead into the nodes' store
 case $ACTION in
-    missing) printf '%s\n' "$NAMES" | while read -r name; do [ -e "$name" ] || echo "$name"; done ;;
+    missing) printf '%s\n' "$NAMES" | while read -r name; do there "$name" || echo "$name"; done ;;
     begin) rm -rf .incoming && mkdir .incoming ;;
     accept)
         for path in .incoming/*; do
-            [ -e "${path#.incoming/}" ] || mv "$path" . || exit
+            there "${path#.incoming/}" || mv "$path" . || exit
         done
         rm -rf .incoming
         ;;

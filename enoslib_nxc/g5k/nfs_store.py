@@ -105,6 +105,9 @@ def parcels(store: Path, missing: Iterable[str]) -> Iterator[list[str]]:
     Args:
         store: where they are.
         missing: their names.
+
+    Raises:
+        ArtifactError: one is not there.
     """
     parcel: list[str] = []
     size = 0
@@ -121,7 +124,13 @@ def parcels(store: Path, missing: Iterable[str]) -> Iterator[list[str]]:
 
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
-    return sum(file.lstat().st_size for file in files)
+    try:
+        return sum(file.lstat().st_size for file in files)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} is not in the store here any more",
+            resolution="build it again",
+        ) from error
 
 
 def _send(

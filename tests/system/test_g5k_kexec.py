@@ -19,6 +19,7 @@ def grid(shared_grid):
 
 
 def make(**changes):
+    roles = changes.pop("roles", {"server": 1, "agent": 1})
     wish = {
         "flavour": "g5k-ramdisk",
         "g5k": {"cluster": CLUSTER, "walltime": "01:00:00", **changes.pop("g5k", {})},
@@ -26,7 +27,7 @@ def make(**changes):
         "retries": {"boot": 0},
         **changes,
     }
-    return lab.provider(JOB, {"server": 1, "agent": 1}, **wish)
+    return lab.provider(wish.pop("job_name", JOB), roles, **wish)
 
 
 class Told:
@@ -117,3 +118,22 @@ def test_destroy_sends_the_nodes_back(grid, first):
     assert set(before) == set(HOSTS)
     refused = grid.ssh(node(1), "true", user="root", check=False)
     assert "Permission denied" in refused.stderr
+
+
+def test_a_store_over_nfs(grid):
+    made = make(job_name="g5k-nfs", roles={"server": 1}, flavour="g5k-nfs-store")
+    try:
+        print(f"g5k-nfs-store: {lab.timed(made.init):.1f} s")
+        store = "nfs.lille.grid5000.fr:/export/home/ada/public/enoslib-nxc/store"
+        mounted = lab.on(made, "server", "grep ' nfs ' /proc/mounts")
+        assert mounted.startswith(f"{store} /nix/.server-ro-store nfs ro,")
+        system = made.deployment.artifacts.roles["server"].toplevel
+        assert lab.on(made, "server", "readlink -f /run/current-system") == system
+        boots = lab.boot_ids(made)
+        print(f"init again: {lab.timed(made.init):.1f} s")
+        assert lab.boot_ids(made) == boots
+        left = grid.ssh(ACCESS, "ls -A ~/public/enoslib-nxc/store").stdout.split()
+        assert ".incoming" not in left
+        assert system.rpartition("/")[2] in left
+    finally:
+        made.destroy()

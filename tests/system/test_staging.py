@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,11 +14,16 @@ from urllib.request import urlopen
 import pytest
 
 from enoslib_nxc import shell
+from enoslib_nxc.errors import ArtifactError
+from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.staging import FullError, Staging
+from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.transfer import File
+from enoslib_nxc.wait import Deadline
 from tests.system.loopback_ssh import LoopbackSsh
+from tests.unit import factory
 
 SIZE = 3 << 20
 
@@ -111,3 +117,48 @@ def test_a_full_home(served, image):
     assert caught.value.brief == "the home on frontend is full: no room for initrd"
     assert "No space left on device" in caught.value.details
     assert not part.is_symlink()
+
+
+def a_build(root):
+    """Return artifacts whose store has a read-only directory and a link."""
+    key = "all_compositions_registration_store_path"
+    system = root / "nix/store/system"
+    (system / "bin").mkdir(parents=True)
+    (system / "bin" / "run").write_text("#!/bin/sh\n")
+    (system / "bin" / "run").chmod(0o555)
+    (system / "bin").chmod(0o555)
+    (root / "nix/store/link").symlink_to("/nix/store/system")
+    listed = root / "nix/store/listed"
+    listed.mkdir()
+    (listed / "all-store-paths").write_text("/nix/store/system\n/nix/store/link\n")
+    made = factory.artifacts()
+    info = {key: "/nix/store/listed"}
+    store = StoreMap(root=root)
+    return made.model_copy(
+        update={"store": store, "all_info": info, "compositions_info_path": ""}
+    )
+
+
+def test_a_store_is_sent_once(staging, served, tmp_path, monkeypatch):
+    store = served[0] / "public" / "enoslib-nxc" / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    monkeypatch.setattr(nfs_store, "PARCEL_BYTES", 1)
+    made = a_build(tmp_path)
+    # what a killed process left is no hindrance, and not taken for whole
+    (store / ".incoming" / "system").mkdir(parents=True)
+    nfs_store.stage(staging, made, Deadline(60))
+    assert sorted(path.name for path in store.iterdir()) == ["link", "listed", "system"]
+    assert (store / "system/bin/run").stat().st_mode & 0o777 == 0o755
+    assert str((store / "link").readlink()) == "/nix/store/system"
+    assert store.stat().st_mode & 0o777 == 0o755
+    monkeypatch.setattr(shell, "pipe", None)
+    nfs_store.stage(staging, made, Deadline(60))
+
+
+def test_a_store_that_is_not_here(staging, tmp_path):
+    made = a_build(tmp_path)
+    (tmp_path / "nix/store/listed/all-store-paths").write_text("/nix/store/gone\n")
+    with pytest.raises(ArtifactError) as caught:
+        nfs_store.stage(staging, made, Deadline(60))
+    gone = tmp_path / "nix/store/gone"
+    assert str(caught.value) == f"{gone} is not in the store here any more\n-> build it again"
