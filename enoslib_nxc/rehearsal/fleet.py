@@ -106,7 +106,7 @@ class Fleet:
         """
         public = f"public.{site.name}.{DOMAIN}"
         words = ["sh", "-c", SERVICES, "sh", public, str(nodes)]
-        shell.run(self._operator.argv(site.name, *words), timeout=COMMAND_SECONDS)
+        shell.run(self._operator.argv(site.name, *words), timeout=BOOT_SECONDS)
 
     def deploy(self, node: Node, order: DeploymentOrder) -> Outcome:
         """Put an environment on a node's disk and start it.
