@@ -89,7 +89,9 @@ class Deadlines(Section):
         description="s, waiting for machines, from the date of the reservation if it has one",
     )
     boot: Seconds = Field(
-        600, description="s, from the start of the machines until each answers under its role"
+        600,
+        description="s, from the start of the machines until each answers under its role; "
+        "1800 with g5k-image when absent",
     )
     destroy: Seconds = Field(
         300, description="s, ending everything; nodes go back to their own systems first"

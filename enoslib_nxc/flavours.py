@@ -13,6 +13,7 @@ from enoslib_nxc.boots import Boot
 from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.qemu import QemuBoot
+from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.platforms.g5k import G5kPlatform
@@ -56,6 +57,7 @@ class Flavour:
         description: one line for people.
         ramdisk: whether its image is in memory altogether, so that any machine can boot it.
         calendar: whether the platform's machines are reserved.
+        boot_seconds: deadlines.boot when it is not given, None for the usual one.
     """
 
     name: str
@@ -64,6 +66,19 @@ class Flavour:
     description: str
     ramdisk: bool = False
     calendar: bool = False
+    boot_seconds: float | None = None
+
+    def effective(self, settings: Settings) -> Settings:
+        """Return the settings with what this flavour takes for granted."""
+        given = settings.deadlines
+        if self.boot_seconds is None or "boot" in given.model_fields_set:
+            return settings
+        deadlines = given.model_copy(update={"boot": self.boot_seconds})
+        return settings.model_copy(update={"deadlines": deadlines})
+
+
+KADEPLOY_SECONDS = 1800.0
+"""Kadeploy takes 5 to 10 minutes where servers have to reboot; once more for a retry."""
 
 
 def _local(_source: Source) -> Platform:
@@ -103,6 +118,7 @@ FLAVOURS = {
             KadeployBoot,
             "Grid'5000, on disk, by Kadeploy",
             calendar=True,
+            boot_seconds=KADEPLOY_SECONDS,
         ),
     )
 }

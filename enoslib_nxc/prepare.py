@@ -64,7 +64,7 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
         platform.check(settings)
         boot.require()
         plays.check(settings.playbooks)
-        settings = sources.effective(settings)
+        settings = flavour.effective(sources.effective(settings))
         user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
     known = previous.artifacts if previous else None
     built = sources.obtain(settings, known, report, keep=home.gc_root)
