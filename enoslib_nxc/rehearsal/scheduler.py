@@ -174,7 +174,7 @@ class Scheduler:
         job = self._jobs[uid]
         if job.state in (State.LAUNCHING, State.RUNNING) and job.kill_at is None:
             # IO.pm, check_end_of_job: what oarexec says when it was killed
-            lost = job.killed(self.now, "SWITCH_INTO_ERROR_STATE") if failed else job
+            lost = replace(job, kill_at=self.now) if failed else job
             self._keep(lost.to(State.FINISHING, self.now))
             self._plan()
 

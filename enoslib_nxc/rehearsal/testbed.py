@@ -87,10 +87,12 @@ class MemoryTestbed:
         faults: FQDN of a node -> what its next deployments come to, one after the other; an
             exception is raised. Then, and for all other nodes, all is well.
         gate: deployments wait for it; set unless told otherwise.
+        lost: FQDN of nodes that are elsewhere when their job ends.
     """
 
     faults: Mapping[str, list[Outcome | DeploymentError]] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
+    lost: set[str] = field(default_factory=set)
     deployed: list[tuple[str, str]] = field(default_factory=list)
     resets: list[str] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
@@ -116,7 +118,7 @@ class MemoryTestbed:
     def job_ended(self, job: Job, nodes: Sequence[Node]) -> Sequence[Node]:
         """Remember the job."""
         self.ended.append(job.uid)
-        return ()
+        return [node for node in nodes if node.fqdn in self.lost]
 
     def set_vlan(self, node: Node, nic: int, vlan: str) -> None:
         """Remember the card's network."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import enoslib as en
+import psutil
 import pytest
 
 from enoslib_nxc import shell
@@ -42,7 +47,8 @@ def tiny(shared_grid, tmp_path_factory):
 
 def _says(grid, name, text):
     """Tell whether who listens on a node's ssh port says something."""
-    told = grid.ssh(ACCESS, f"exec 3<> /dev/tcp/{name}/22 && timeout 5 cat <&3", check=False)
+    look = f"timeout 5 bash -c 'exec 3<> /dev/tcp/{name}/22 && cat <&3'"
+    told = grid.ssh(ACCESS, look, check=False)
     return text in told.stdout
 
 
@@ -112,16 +118,77 @@ def test_a_proper_shutdown_of_the_first_node_ends_the_job(grid):
     assert set(grid.rehearsal.fleet.suspected) - set(suspected) <= {node(1)}
 
 
+def _deployed(grid, **order):
+    started = time.monotonic()
+    body = {"environment": f"{PUBLIC}/tiny.yaml", **order}
+    deployment = grid.api.sites[SITE].deployments.create(body)
+    lab.until(lambda: deployment.refresh() or deployment.status == "terminated", 200)
+    print("seconds of a deployment:", round(time.monotonic() - started, 1))
+    return {name: one["state"] for name, one in deployment.result.items()}
+
+
 def test_kadeploy_writes_a_disk(grid, tiny):
     key = grid.ssh(ACCESS, "cat .ssh/authorized_keys").stdout.strip()
     grid.rehearsal.fleet.faults[node(2)] = [NOT_BACK]
     with grid.job(2, types=["deploy"]):
-        started = time.monotonic()
-        order = {"environment": f"{PUBLIC}/tiny.yaml", "nodes": [node(1), node(2)], "key": key}
-        deployment = grid.api.sites[SITE].deployments.create(order)
-        lab.until(lambda: deployment.refresh() or deployment.status == "terminated", 120)
-        print("seconds of a deployment:", round(time.monotonic() - started, 1))
-        states = {name: one["state"] for name, one in deployment.result.items()}
+        states = _deployed(grid, nodes=[node(1), node(2)], key=key)
         assert states == {node(1): "OK", node(2): "KO"}
         assert _says(grid, node(1), f"SSH-2.0-tiny-on-disk\n{key}\n")
     assert grid.ssh(node(1), "true", user="root", check=False).returncode == 255
+
+
+def test_a_node_on_a_kavlan_has_another_name(grid, tiny):
+    resources = "{type='kavlan'}/vlan=1+nodes=1,walltime=00:20:00"
+    translated = f"{CLUSTER}-1-kavlan-4.{SITE}.grid5000.fr"
+    with grid.job(types=["deploy"], resources=resources) as job:
+        assert job.resources_by_type["vlans"] == ["4"]
+        assert _deployed(grid, nodes=[node(1)], vlan="4") == {node(1): "OK"}
+        assert _says(grid, translated, "SSH-2.0-tiny-on-disk\n")
+        assert not _says(grid, node(1), "SSH-")
+        address = grid.ssh(ACCESS, f"getent hosts {translated}").stdout.split()[0]
+        assert address == "10.8.0.1"
+    lab.until(lambda: _says(grid, node(1), "SSH-2.0-OpenSSH"))
+
+
+OWNER = """
+import sys
+from enoslib_nxc.rehearsal.grid import GridRehearsal
+from tests.system.grid import SPEC
+with GridRehearsal([SPEC]) as grid:
+    print(grid.directory)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_of_a_process_that_ends(ending):
+    before = set(Path("/tmp").glob("enoslib-nxc-grid-*"))
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stderr=subprocess.DEVNULL)
+    try:
+        mine = []
+
+        def machines():
+            fresh = set(Path("/tmp").glob("enoslib-nxc-grid-*")) - before
+            mine[:] = [d for d in fresh if _owned(d.name, owner.pid)]
+            return mine and len(_with(mine[0].name, "qemu-system")) == 3
+
+        lab.until(machines, 60)
+        owner.send_signal(ending)
+        owner.wait(60)
+        lab.until(lambda: not mine[0].exists() and not _with(mine[0].name, ""), 30)
+    finally:
+        owner.kill()
+
+
+def _with(word, program):
+    """Return the processes of a program that have a word in their command line."""
+    return [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if any(word in part for part in one.info["cmdline"] or ())
+        and program in (one.info["cmdline"] or [""])[0]
+    ]
+
+
+def _owned(word, pid):
+    """Tell whether processes with a word in their command line are children of one."""
+    return any(one.ppid() == pid for one in _with(word, "qemu-system"))

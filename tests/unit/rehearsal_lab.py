@@ -59,7 +59,15 @@ class Lab:
     """One site, behind its API; `alice` calls unless said otherwise."""
 
     def __init__(
-        self, *, pages=None, headers=HEADERS, faults=None, spawn=None, rules=None, **site
+        self,
+        *,
+        pages=None,
+        headers=HEADERS,
+        faults=None,
+        spawn=None,
+        rules=None,
+        machines=False,
+        **site,
     ):
         self.clock = Clock()
         self.pages = {URL: DESCRIPTION} if pages is None else pages
@@ -73,6 +81,7 @@ class Lab:
             Catalog({"debian12-min": NAMED}, web=web),
             pace=Pace(),
             spawn=spawn or (lambda work: work()),
+            machines=machines,
             **more,
         )
         self.service = SiteService(spec, settings, first=1)

@@ -383,3 +383,47 @@ def test_no_resource_is_ever_held_twice_and_all_jobs_end(seed):
         lab.wait(10**6)
     assert all(job.ended for job in lab.scheduler.jobs())
     assert len(lab.scheduler.jobs()) >= 5  # else nothing was tried
+
+
+def test_a_job_on_machines_runs_once_its_command_has_started():
+    lab = Lab(machines=True)
+    uid = lab.submit().uid
+    lab.wait(60)
+    assert lab.state(uid) == "Launching"
+    lab.scheduler.launched(uid)
+    lab.wait(0.1)
+    assert lab.state(uid) == "Running"
+    lab.scheduler.command_ended(uid, failed=False)
+    lab.wait(1)
+    assert lab.state(uid) == "Terminated"
+
+
+def test_a_job_whose_node_leaves_properly_ends_in_error():
+    lab = Lab(machines=True)
+    uid = lab.submit().uid
+    lab.wait(2)
+    lab.scheduler.launched(uid)
+    lab.wait(1)
+    lab.scheduler.command_ended(uid, failed=True)
+    lab.wait(1)
+    assert lab.state(uid) == "Error"
+    lab.scheduler.command_ended(uid, failed=False)  # too late
+    assert lab.state(uid) == "Error"
+
+
+def test_nodes_are_looked_at_after_a_job_and_suspected_where_they_are_not_back():
+    later = []
+    lab = Lab(machines=True, spawn=later.append)
+    one, two = (f"chiclet-{number}.lille.grid5000.fr" for number in (1, 2))
+    lab.testbed.lost.add(two)
+    uid = lab.submit("nodes=2").uid
+    lab.wait(2)
+    lab.scheduler.command_ended(uid, failed=True)
+    lab.wait(1)
+    assert [lab.scheduler.host_state(name) for name in (one, two)] == ["Absent", "Absent"]
+    later.pop(0)()
+    assert lab.scheduler.host_state(one) == "Alive"
+    resets = list(lab.testbed.resets)
+    later.pop(0)()
+    assert (resets, lab.testbed.resets) == ([], [two])
+    assert lab.scheduler.host_state(two) == "Alive"

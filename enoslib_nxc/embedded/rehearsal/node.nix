@@ -21,7 +21,7 @@ in {
       jq -r '.parameters.release // empty' /etc/nxc/deployment.json > /run/release
       [ ! -s /run/release ] || cat /run/release > /etc/grid5000/release
       gateway=$(ip route show default | awk '{ print $3; exit }')
-      printf 'nameserver %s\nsearch %s\n' "$gateway" "$domain" > /etc/resolv.conf
+      printf 'nameserver %s\nsearch %s\noptions timeout:1\n' "$gateway" "$domain" > /etc/resolv.conf
       printf '%s\n' 'Match User *,!root' '  AuthorizedKeysFile none' \
         '  AuthorizedKeysCommand ${keys}/bin/g5k-keys %u' '  AuthorizedKeysCommandUser root' \
         > /etc/ssh/sshd_config.d/site.conf
@@ -30,7 +30,10 @@ in {
 
   systemd.services.home = {
     wantedBy = [ "multi-user.target" ];
-    unitConfig.ConditionPathExists = "/etc/grid5000/domain";
+    unitConfig = {
+      ConditionPathExists = "/etc/grid5000/domain";
+      StartLimitIntervalSec = 0; # the frontend may come up much later
+    };
     script = ''
       read -r domain < /etc/grid5000/domain
       mountpoint -q /home || mount -t nfs -o vers=3,nolock,soft "nfs.$domain:/export/home" /home
