@@ -1,14 +1,19 @@
 """The kexec boot without a machine: command lines, where files come from, who answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from enoslib_nxc import node, ssh, transfer
 from enoslib_nxc.boots import kexec
-from enoslib_nxc.errors import CommandError
-from enoslib_nxc.model import Entry
+from enoslib_nxc.config import Settings
+from enoslib_nxc.errors import BootError, CommandError
+from enoslib_nxc.model import Entry, Reserved
 from enoslib_nxc.shell import Result
 from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.status import Report
 from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.wait import Deadline
 from tests.unit import factory
 
 IP = "ip=192.168.1.1::192.168.1.254:255.255.255.0::eth1:off"
@@ -46,6 +51,63 @@ def test_addresses_are_kept_unless_dhcp_gives_them(tmp_path, keep, leased, kept)
     assert (IP in line(run, machine)) is kept
     shape = kexec.KexecBoot().shape(run.settings, run.deployment.plan.nodes[0], machine)
     assert shape == {"address": "192.168.1.1", "ip": IP if kept else ""}
+
+
+def test_the_store_of_a_node(tmp_path):
+    run, machine = lent(tmp_path, leased=True)
+    node = Reserved(node="n-1.lille.grid5000.fr", site="lille", job=1)
+    machine = machine.model_copy(update={"reserved": node})
+    home = "nfs.lille.grid5000.fr:/export/home/ada/public/enoslib-nxc/store"
+    update = {"flavour": "g5k-nfs-store", "login": "ada"}
+    run = replace(run, deployment=run.deployment.model_copy(update=update))
+    assert line(run, machine).split()[1:3] == [f"nfs_store={home}", "deploy=e30="]
+    boot, planned = kexec.KexecBoot(), run.deployment.plan.nodes[0]
+    assert boot.shape(run.settings, planned, machine) == {"address": "192.168.1.1", "ip": ""}
+    own = Settings.model_validate(
+        {"roles": {"server": 1}, "g5k": {"nfs_store": "nas:/nix/store"}}
+    )
+    run = replace(run, settings=own)
+    assert "nfs_store=nas:/nix/store" in line(run, machine).split()
+    assert boot.shape(own, planned, machine)["store"] == "nas:/nix/store"
+
+
+@pytest.mark.parametrize(
+    ("deploy", "resolution"),
+    [
+        (None, "look at its console, or reset it by its own means"),
+        (True, "look at its console: kaconsole3 -m n-1, on lille"),
+        (
+            False,
+            "its job gives no console: destroy() ends the job, and the site resets the node",
+        ),
+    ],
+)
+def test_a_machine_that_does_not_come_back(monkeypatch, tmp_path, deploy, resolution):
+    run, machine = lent(tmp_path)
+    if deploy is not None:
+        node = Reserved(node="n-1", site="lille", job=1, deploy=deploy)
+        machine = machine.model_copy(update={"reserved": node})
+    run = run.having(machine)
+
+    def nobody(*_args):
+        raise CommandError("ssh failed with exit status 255")
+
+    monkeypatch.setattr(kexec, "greeting", nobody)
+    monkeypatch.setattr(kexec, "PAUSE_SECONDS", 0.01)
+    with pytest.raises(BootError) as caught:
+        kexec.KexecBoot().arrive(run, Access("server", "", 22, "", None, None), Deadline(0.1))
+    assert caught.value.brief == "server did not come back from kexec within 0 s"
+    assert caught.value.resolution == resolution
+
+
+def test_the_system_on_the_disk_is_not_ours(monkeypatch, tmp_path):
+    run, _ = lent(tmp_path)
+    found = Report(
+        "b", factory.identity("server").model_copy(update={"digest": ""}), "", "", ""
+    )
+    monkeypatch.setattr(kexec, "greeting", lambda *_args: found)
+    with pytest.raises(BootError, match="server came back with the system on its disk"):
+        kexec.KexecBoot().arrive(run, Access("server", "", 22, "", None, None), Deadline(9))
 
 
 class Node:
