@@ -139,7 +139,7 @@ def test_a_role_may_leave_its_size_to_the_composition(empty: object) -> None:
         (
             ONE | {"deadlines": {"boot": 0}},
             "deadlines.boot: 0 is not more than 0\n-> s, from the start of the machines until "
-            "each answers under its role",
+            "each answers under its role; 1800 with g5k-image when absent",
         ),
         (
             ONE | {"kernel_params": "quiet a\nb"},
