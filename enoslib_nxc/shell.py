@@ -132,6 +132,23 @@ def run(
     return _finish(child, words, stdin=stdin, timeout=timeout, check=check, follow=on_stderr)
 
 
+def beside(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    check: bool = True,
+    on_stderr: Callable[[str], None] | None = None,
+) -> Result:
+    """Run a command that belongs to no step: `end_children` leaves it. It still ends with us.
+
+    Arguments, result and errors are those of `run`.
+    """
+    words = tuple(str(word) for word in argv)
+    child = _start(words)
+    _children.discard(child)
+    return _finish(child, words, timeout=timeout, check=check, follow=on_stderr)
+
+
 def foreground(argv: Sequence[str], *, env: Mapping[str, str], timeout: float) -> int:
     """Run a command that has this process's own input and output: the user's program.
 

@@ -218,7 +218,7 @@ class GridRehearsal:
     def _beside(self, argv: Sequence[str | Path]) -> None:
         """Run a command until this process ends, or `_clean` ends it."""
         threading.Thread(
-            target=shell.run,
+            target=shell.beside,
             args=(argv,),
             kwargs={"timeout": self._size.lifetime, "check": False},
             daemon=True,

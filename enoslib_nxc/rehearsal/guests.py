@@ -140,7 +140,7 @@ class Guests:
     def _live(self, name: str, argv: list[str]) -> None:
         """Wait for QEMU's end: the kernel ends it with this thread, whatever ends that."""
         try:
-            shell.run(argv, timeout=self._lifetime)
+            shell.beside(argv, timeout=self._lifetime)
         except CommandError as error:
             self._faults[name] = error.details.splitlines()[-1] if error.details else ""
 

@@ -133,7 +133,7 @@ class Oarexec:
         else:
             argv = self._operator.on_node(site, hosts[0], *words)
         try:
-            result = shell.run(argv, timeout=self._lifetime, check=False, on_stderr=told)
+            result = shell.beside(argv, timeout=self._lifetime, check=False, on_stderr=told)
             failed = result.returncode != 0
         except CommandError:
             failed = True
