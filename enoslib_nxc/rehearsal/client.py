@@ -159,6 +159,9 @@ class Operator:
             *["ssh", "-F", "none", "-T", "-i", str(self.key), "-o", "IdentitiesOnly=yes"],
             *["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=30"],
             *["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"],
+            # Debian's ssh asks every 300 s in batch mode whether the other side is there: a
+            # job's command must outlive its node's system
+            *["-o", "ServerAliveInterval=0"],
         ]
 
 
