@@ -23,7 +23,7 @@ def make(**changes):
     wish = {
         "flavour": "g5k-ramdisk",
         "g5k": {"cluster": CLUSTER, "walltime": "01:00:00", **changes.pop("g5k", {})},
-        "deadlines": {"boot": 300, "destroy": 120},
+        "deadlines": {"boot": 600, "destroy": 180},
         "retries": {"boot": 0},
         **changes,
     }
