@@ -25,6 +25,9 @@ from enoslib_nxc.rehearsal.wanted import MEMORY, wanted
 LIFETIME = 12 * 3600.0
 """Seconds that a rehearsal takes at most."""
 
+SETTLE_SECONDS = 90.0
+"""Until it is known whether nodes are back: one that does not answer takes a minute."""
+
 
 def rehearse(
     conf: Path,

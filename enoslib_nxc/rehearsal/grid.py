@@ -13,11 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import psutil
-
 from enoslib_nxc import parallel, procs, shell
 from enoslib_nxc.boots import accel
-from enoslib_nxc.boots.qemu import OVERHEAD_MIB, QEMU, TRANSLATED_MIB
+from enoslib_nxc.boots.qemu import QEMU
 from enoslib_nxc.errors import BootError, ConfigError, PlatformError
 from enoslib_nxc.events import Phase, Reporter, silent, step
 from enoslib_nxc.model import Artifacts
@@ -25,7 +23,7 @@ from enoslib_nxc.platforms.local import free_ports
 from enoslib_nxc.rehearsal import client, image, network, site
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.fleet import BOOT_SECONDS, Fleet
-from enoslib_nxc.rehearsal.guests import Guests
+from enoslib_nxc.rehearsal.guests import Guests, check_memory
 from enoslib_nxc.rehearsal.jobs import Pace
 from enoslib_nxc.rehearsal.kadeploy import Kadeploy
 from enoslib_nxc.rehearsal.machines import (
@@ -38,7 +36,7 @@ from enoslib_nxc.rehearsal.machines import (
 from enoslib_nxc.rehearsal.oarexec import Oarexec
 from enoslib_nxc.rehearsal.scheduler import ABSENT
 from enoslib_nxc.rehearsal.server import CLIENT_FILE, Rehearsal
-from enoslib_nxc.rehearsal.service import Settings
+from enoslib_nxc.rehearsal.service import Settings, SiteService
 from enoslib_nxc.rehearsal.site import Node, Site, SiteSpec
 from enoslib_nxc.rehearsal.standard import environments
 from enoslib_nxc.rehearsal.web import PublicWeb
@@ -46,9 +44,6 @@ from enoslib_nxc.wait import Deadline
 
 ACCOUNTS = ("ada", "grace")
 """Who has an account: those of `embedded/rehearsal/accounts.nix`."""
-
-EXTRA = OVERHEAD_MIB + TRANSLATED_MIB
-"""MiB that a machine takes here beside its own memory, at most."""
 
 GUARD = Path(__file__).with_name("guard.sh")
 
@@ -124,12 +119,40 @@ class GridRehearsal:
         """Return the console log of a machine, by its FQDN; a frontend's is its domain's."""
         return self.guests.console(name)
 
+    def settle(self, timeout: float) -> bool:
+        """Wait until OAR has looked at the nodes of jobs that were deleted or have ended.
+
+        Args:
+            timeout: seconds.
+
+        Returns:
+            Whether it has; who was found elsewhere is in `fleet.suspected`.
+        """
+        deadline = Deadline(timeout)
+        while not (settled := not any(map(self._busy, self.api.sites.values()))):
+            if deadline.passed:
+                break
+            time.sleep(0.2)
+        return settled
+
+    def _busy(self, service: SiteService) -> bool:
+        with service.lock:
+            ending = [j for j in service.scheduler.jobs() if j.kill_at and not j.ended]
+            present = set(service.nodes) & set(self.nodes)
+            return bool(ending) or any(
+                service.scheduler.host_state(name) == ABSENT for name in present
+            )
+
     def _nodes(self, one: Site) -> Sequence[Node]:
         return [n for n in one.nodes if not self._only or n.fqdn in self._only]
 
     def __enter__(self) -> GridRehearsal:
         with ExitStack() as stack:
-            self._check_memory()
+            nodes = [node for one in self.sites.values() for node in self._nodes(one)]
+            check_memory(
+                [node.cluster.memory >> 20 for node in nodes],
+                [self._size.frontend_memory] * len(self.sites),
+            )
             stack.callback(self._clean)
             self.directory.mkdir(mode=0o700)
             built = image.build(self._report, keep=self.directory / "system")
@@ -152,19 +175,6 @@ class GridRehearsal:
         trace: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, trace)
-
-    def _check_memory(self) -> None:
-        """Refuse more machines than this computer has memory for."""
-        nodes = [node for one in self.sites.values() for node in self._nodes(one)]
-        needed = sum((node.cluster.memory >> 20) + EXTRA for node in nodes)
-        needed += len(self.sites) * (self._size.frontend_memory + EXTRA)
-        available = psutil.virtual_memory().available >> 20
-        if needed > available:
-            raise PlatformError(
-                f"not enough memory: {len(nodes)} nodes and {len(self.sites)} frontends need "
-                f"{needed} MiB, {available} MiB are available",
-                resolution="rehearse with fewer nodes, or with less memory for each",
-            )
 
     def _make(self, built: Artifacts) -> None:
         """Make all but the machines: ports, keys, disks, a switch."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from enoslib_nxc import boots, procs, shell
 from enoslib_nxc.boots import accel, console
-from enoslib_nxc.boots.qemu import QEMU, TRANSLATED_MIB
+from enoslib_nxc.boots.qemu import OVERHEAD_MIB, QEMU, TRANSLATED_MIB
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.wait import Deadline
 
@@ -23,6 +25,9 @@ READY = "\nnxc-ready "
 
 END_SECONDS = 10.0
 """QEMU ends at once on SIGTERM; more means that the computer is very busy."""
+
+EXTRA = OVERHEAD_MIB + TRANSLATED_MIB
+"""MiB that a machine takes here beside its own memory, at most."""
 
 SERVE = Path(boots.__file__).with_name("serve_file.py")
 
@@ -100,6 +105,26 @@ class Guest:
             for address, file in self.served.items()
         )
         return "user,id=user,restrict=on" + "".join([*forwards, *served])
+
+
+def check_memory(nodes: Sequence[int], frontends: Sequence[int]) -> None:
+    """Refuse more machines than this computer has memory for.
+
+    Args:
+        nodes: MiB of each node.
+        frontends: MiB of each frontend.
+
+    Raises:
+        PlatformError: they do not fit.
+    """
+    needed = sum(memory + EXTRA for memory in (*nodes, *frontends))
+    available = psutil.virtual_memory().available >> 20
+    if needed > available:
+        raise PlatformError(
+            f"not enough memory: {len(nodes)} nodes and {len(frontends)} frontends need "
+            f"{needed} MiB, {available} MiB are available",
+            resolution="rehearse with fewer nodes, or with less memory for each",
+        )
 
 
 class Guests:

@@ -3,10 +3,14 @@
 # Leases are those of the deployment JSON's parameters; without any, the MAC address
 # 52:54:00:12:01:NN (hexadecimal) has the address .NN and the name node-NN (decimal).
 set -eu
-parameters() { jq -r ".parameters.$1 // [] | .[]" /etc/nxc/deployment.json; }
+# once: it takes a second under emulation
+jq -r '.parameters // {} | to_entries[] | .key as $key |
+  (.value | arrays[], strings) | "\($key) \(.)"' /etc/nxc/deployment.json > /run/parameters
+parameters() { sed -n "s/^$1 //p" /run/parameters; }
 read -r here < /etc/nxc/ip_addr
 device=$(ip -o -4 address show to "$here" | awk '{ print $2; exit }')
-domain=$(jq -r '.parameters.domain // "site.grid5000.fr"' /etc/nxc/deployment.json)
+domain=$(parameters domain)
+domain=${domain:-site.grid5000.fr}
 network=${here%.*}
 
 # a change of leases is written there, and told by SIGHUP
@@ -22,17 +26,18 @@ cut -d, -f1,2 /run/leases > /run/dhcp-hosts
 } > /run/names
 
 set --
-for one in $(parameters networks); do
-  address=${one%%,*} one=${one#*,}
-  ip address add "$address" dev "$device" 2> /dev/null || :
+networks=$(parameters networks)
+for one in $networks; do
+  one=${one#*,}
   set -- "$@" "--dhcp-range=${one%,*},static,${one#*,},12h"
 done
 [ $# -gt 0 ] || set -- "--dhcp-range=$network.0,static,255.255.255.0,12h"
-parameters routes | while read -r route; do
-  # shellcheck disable=SC2086 # words
-  ip route replace $route dev "$device"
-done
-if [ -n "$(parameters networks)" ]; then
+{
+  for one in $networks; do echo "address add ${one%%,*} dev $device"; done
+  parameters routes | sed "s/.*/route replace & dev $device/"
+} > /run/addresses
+ip -force -batch /run/addresses 2> /dev/null || : # that of ip= is there already
+if [ -n "$networks" ]; then
   echo 1 > /proc/sys/net/ipv4/ip_forward
   # local kavlans have no way out of themselves
   ip rule add from 192.168.192.0/18 iif "$device" blackhole 2> /dev/null || :
