@@ -6,6 +6,7 @@ import getpass
 import os
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,18 @@ def test_a_public_file_is_read_by_all_and_listed_by_none(access, image, tmp_path
     assert target.stat().st_mode & 0o777 == 0o644
     assert directory.stat().st_mode & 0o777 == 0o711
     assert directory.parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_sent_through_a_jump_host(access, image, tmp_path):
+    """The jump host's ssh has only what the configuration says, which it is handed on."""
+    config = tmp_path / "config"
+    config.write_text(
+        "Host gateway\n  HostName 127.0.0.1\n"
+        f"  Port {access.port}\n"
+        f"  IdentityFile {access.key}\n  UserKnownHostsFile {tmp_path}/known\n"
+        "  StrictHostKeyChecking accept-new\n"
+    )
+    far = replace(access, via=("-F", str(config), "-J", f"{access.user}@gateway"))
+    there = Place(far, HostKey.FIRST_CONTACT, str(tmp_path / "there"))
+    assert arrived(there.ensure(image, 60), image)
+    assert "127.0.0.1" in (tmp_path / "known").read_text()
