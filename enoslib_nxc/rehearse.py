@@ -64,9 +64,25 @@ def rehearse(
         size = Size(lifetime=LIFETIME)
         grid = GridRehearsal(need.specs, only=need.nodes, size=size, report=report)
         stack.enter_context(grid)
-        return shell.foreground(
-            words, env={**_kept(grid), **grid.environment}, timeout=LIFETIME
-        )
+        env = {**_kept(grid), **grid.environment}
+        status = shell.foreground(words, env=env, timeout=LIFETIME)
+        for line in _remains(grid):
+            click.echo(line, err=True)
+        return status
+
+
+def _remains(grid: GridRehearsal) -> list[str]:
+    """Return what the real Grid'5000 would hold against the program."""
+    grid.settle(SETTLE_SECONDS)
+    lines = [
+        f"{name} was not back in the standard environment: suspected"
+        for name in grid.fleet.suspected
+    ]
+    for service in grid.api.sites.values():
+        with service.lock:
+            left = [job.uid for job in service.scheduler.jobs() if not job.ended]
+        lines += [f"job {uid} of {service.site.name} was not deleted" for uid in left]
+    return lines
 
 
 def _kept(grid: GridRehearsal) -> dict[str, str]:
