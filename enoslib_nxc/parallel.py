@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from enoslib_nxc import shell
+from enoslib_nxc import children
 from enoslib_nxc.errors import NxcError
 
 T = TypeVar("T")
@@ -64,6 +64,6 @@ def each(
         except BaseException:
             cancel()
             pool.shutdown(wait=False, cancel_futures=True)
-            shell.end_children()
+            children.end_all()
             raise
     return outcomes

@@ -1,4 +1,4 @@
-"""The one place that starts a process.
+"""The one place through which processes are run (`children` has them while they are).
 
 Always an argv list, never a shell; always a deadline; the child leads its own session, so
 that its whole group ends with the step that started it, Ctrl-C included. Where this process
@@ -7,20 +7,17 @@ itself is ended, by SIGTERM or SIGKILL, the kernel sends its children SIGTERM.
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import shutil
-import signal
-import subprocess
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from enoslib_nxc import children
+from enoslib_nxc.children import Child
 from enoslib_nxc.errors import CommandError, DeadlineError, ToolMissingError
 
 TAIL_LINES = 20
@@ -31,12 +28,6 @@ SHOWN = 600
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where system programs are, searched after PATH."""
-
-GRACE = 60.0
-"""Seconds that a program which was interrupted has to clean up: to delete its jobs."""
-
-_children: set[subprocess.Popen[str]] = set()
-"""Those under way; `end_children` ends them when a wait for several is interrupted."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +119,8 @@ def run(
         DeadlineError: it did not end in time.
     """
     words = tuple(str(word) for word in argv)
-    child = _start(words, env=env, cwd=cwd)
-    return _finish(child, words, stdin=stdin, timeout=timeout, check=check, follow=on_stderr)
+    child = _started(words, env=env, cwd=cwd)
+    return _finished(child, words, stdin=stdin, timeout=timeout, check=check, follow=on_stderr)
 
 
 def beside(
@@ -139,20 +130,20 @@ def beside(
     check: bool = True,
     on_stderr: Callable[[str], None] | None = None,
 ) -> Result:
-    """Run a command that belongs to no step: `end_children` leaves it. It still ends with us.
+    """Run a command that belongs to no step: `children.end_all` leaves it; our end does not.
 
     Arguments, result and errors are those of `run`.
     """
     words = tuple(str(word) for word in argv)
-    child = _start(words)
-    _children.discard(child)
-    return _finish(child, words, timeout=timeout, check=check, follow=on_stderr)
+    child = _started(words)
+    children.spare(child)
+    return _finished(child, words, timeout=timeout, check=check, follow=on_stderr)
 
 
 def foreground(argv: Sequence[str], *, env: Mapping[str, str], timeout: float) -> int:
     """Run a command that has this process's own input and output: the user's program.
 
-    Ctrl-C reaches it as it reaches us; it then has `GRACE` seconds to clean up.
+    Ctrl-C reaches it as it reaches us; it then has a minute to clean up.
 
     Args:
         argv: the command; its first word is looked up in PATH.
@@ -170,19 +161,10 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str], timeout: float) -
     program = shutil.which(argv[0], path=path)
     if program is None:
         raise ToolMissingError(f"{argv[0]} is not installed")
-    child = subprocess.Popen((*_leash(), program, *argv[1:]), env={**os.environ, **env})
-    try:
-        return child.wait(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise DeadlineError(f"{argv[0]} did not end within {timeout:g} s") from error
-    except KeyboardInterrupt:
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            child.wait(timeout=GRACE)
-        raise
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+    status = children.foreground(program, argv[1:], env=env, timeout=timeout)
+    if status is None:
+        raise DeadlineError(f"{argv[0]} did not end within {timeout:g} s")
+    return status
 
 
 def stream(
@@ -216,8 +198,8 @@ def stream(
         if source:
             source.seek(offset)
         target = files.enter_context(stdout_to.open("wb")) if stdout_to else None
-        child = _start(words, stdin=source, stdout=target)
-        return _finish(child, words, timeout=timeout)
+        child = _started(words, stdin=source, stdout=target)
+        return _finished(child, words, timeout=timeout)
 
 
 def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, timeout: float) -> Result:
@@ -237,22 +219,35 @@ def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, timeout: f
         DeadlineError: they did not end in time.
     """
     first, second = (tuple(str(word) for word in words) for words in (source, sink))
-    giver = _start(first)
+    giver = _started(first)
     taken, giver.stdout = giver.stdout, None
     try:
         with taken or nullcontext():
-            taker = _start(second, stdin=taken)
-        result = _finish(taker, second, timeout=timeout)
+            taker = _started(second, stdin=taken)
+        result = _finished(taker, second, timeout=timeout)
     except BaseException:
-        _kill_group(giver)
-        _children.discard(giver)
+        children.kill(giver)
         raise
-    _finish(giver, first, timeout=timeout)
+    _finished(giver, first, timeout=timeout)
     return result
 
 
-def _finish(
-    child: subprocess.Popen[str],
+def _started(
+    words: tuple[str, ...],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: IO[bytes] | IO[str] | None = None,
+    stdout: IO[bytes] | None = None,
+) -> Child:
+    program = which(words[0])
+    if program is None:
+        raise ToolMissingError(f"{words[0]} is not installed")
+    return children.start(program, words[1:], env=env, cwd=cwd, stdin=stdin, stdout=stdout)
+
+
+def _finished(
+    child: Child,
     words: tuple[str, ...],
     *,
     timeout: float,
@@ -260,137 +255,13 @@ def _finish(
     check: bool = True,
     follow: Callable[[str], None] | None = None,
 ) -> Result:
-    """See a child to its end; its group is killed if we do not get there."""
-    started = time.monotonic()
-    try:
-        stdout, stderr, expired = _communicate(child, stdin, timeout, follow)
-    except BaseException:
-        _kill_group(child)
-        raise
-    finally:
-        _children.discard(child)
-    result = Result(words, child.returncode, stdout, stderr, time.monotonic() - started)
-    if expired:
-        raise DeadlineError(
-            f"{words[0]} did not end within {timeout:g} s",
-            details=f"$ {_shown(words)}\n{tail(stderr or stdout)}",
-        )
-    if check and result.returncode != 0:
+    """See a child to its end, and raise what is wrong with that."""
+    ended = children.finish(child, timeout=timeout, stdin=stdin, on_stderr=follow)
+    details = f"$ {_shown(words)}\n{tail(ended.stderr or ended.stdout)}"
+    if ended.expired:
+        raise DeadlineError(f"{words[0]} did not end within {timeout:g} s", details=details)
+    if check and ended.returncode != 0:
         raise CommandError(
-            f"{words[0]} failed with exit status {result.returncode}",
-            details=f"$ {_shown(words)}\n{tail(stderr or stdout)}",
+            f"{words[0]} failed with exit status {ended.returncode}", details=details
         )
-    return result
-
-
-def _start(
-    words: tuple[str, ...],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    stdin: IO[bytes] | IO[str] | None = None,
-    stdout: IO[bytes] | None = None,
-) -> subprocess.Popen[str]:
-    program = which(words[0])
-    if program is None:
-        raise ToolMissingError(f"{words[0]} is not installed")
-    child = subprocess.Popen(
-        (*_leash(), program, *words[1:]),
-        stdin=stdin or subprocess.PIPE,
-        stdout=stdout or subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env={**os.environ, **env} if env else None,
-        cwd=cwd,
-        start_new_session=True,
-    )
-    _children.add(child)
-    return child
-
-
-@functools.cache
-def _leash() -> tuple[str, ...]:
-    """Return the words that let a command end with us; () where there are none.
-
-    setpriv asks the kernel for a signal at the end of the thread that started the command
-    (prctl(2), PR_SET_PDEATHSIG): that thread is the one that waits for it. What the command
-    itself forks, as a daemon, is not concerned. `preexec_fn` would not be safe in threads.
-    """
-    program = which("setpriv")
-    words = (program or "", "--pdeathsig", "TERM", "--")
-    # util-linux has the option since 2.33, busybox has not
-    tried = program and subprocess.run(
-        (*words, "true"), capture_output=True, timeout=30, check=False
-    )
-    return words if tried and tried.returncode == 0 else ()
-
-
-def end_children() -> None:
-    """End every process that this module still waits for, in whichever thread.
-
-    Ctrl-C reaches the main thread only: the waits of the others end with their processes.
-    """
-    for child in tuple(_children):
-        _kill_group(child)
-
-
-def _communicate(
-    child: subprocess.Popen[str],
-    stdin: str | None,
-    timeout: float,
-    on_stderr: Callable[[str], None] | None,
-) -> tuple[str, str, bool]:
-    """Feed and drain a child; kill its group at the deadline; return out, err, expired."""
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        _kill_group(child)
-
-    timer = threading.Timer(timeout, expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        if on_stderr is None:
-            stdout, stderr = child.communicate(stdin or "")
-            stdout = stdout or ""  # None when it went to a file
-        else:
-            stdout, stderr = _follow(child, stdin, on_stderr)
-    finally:
-        timer.cancel()
-    return stdout, stderr, expired.is_set()
-
-
-def _follow(
-    child: subprocess.Popen[str], stdin: str | None, on_stderr: Callable[[str], None]
-) -> tuple[str, str]:
-    lines: list[str] = []
-
-    def pump() -> None:
-        for line in child.stderr or ():
-            lines.append(line)
-            on_stderr(line.rstrip("\n"))
-
-    follower = threading.Thread(target=pump, daemon=True)
-    follower.start()
-    if child.stdin:
-        child.stdin.write(stdin or "")
-        child.stdin.close()
-    stdout = child.stdout.read() if child.stdout else ""
-    child.wait()
-    follower.join()
-    return stdout, "".join(lines)
-
-
-def _kill_group(child: subprocess.Popen[str]) -> None:
-    """End the child's whole session: TERM, and KILL for what is left after a second."""
-    for sig in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, sig)
-        except ProcessLookupError:
-            return
-        try:
-            child.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            continue
+    return Result(words, ended.returncode, ended.stdout, ended.stderr, ended.seconds)

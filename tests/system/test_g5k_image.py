@@ -17,6 +17,9 @@ from tests.system.grid import ACCESS, CLUSTER, SITE, node
 JOB = "g5k-image"
 
 
+pytestmark = pytest.mark.full
+
+
 @pytest.fixture
 def grid(shared_grid):
     yield shared_grid

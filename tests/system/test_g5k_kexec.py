@@ -13,6 +13,9 @@ JOB = "g5k-kexec"
 HOSTS = ("server", "agent")
 
 
+pytestmark = pytest.mark.full
+
+
 @pytest.fixture(scope="module")
 def grid(shared_grid):
     return shared_grid

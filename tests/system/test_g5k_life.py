@@ -81,6 +81,7 @@ def test_a_reload_from_another_process_boots_nothing(
     assert lab.boot_ids(provider) == before
 
 
+@pytest.mark.full
 def test_a_changed_role_boots_its_own_node(
     running: tuple[NixOSCompose, en.Roles, en.Networks],
 ) -> None:
@@ -101,9 +102,13 @@ def test_destroy_gives_the_nodes_back(shared_grid: Grid, running: object) -> Non
     provider = running[0]  # type: ignore[index]
     record = provider.deployment
     assert record
+    suspected = list(shared_grid.rehearsal.fleet.suspected)
     provider.destroy()
     assert state.find("life") is None
     assert set(jobs.states(record.jobs).values()) <= {"error", "terminated"}
-    left = shared_grid.ssh("access.grid5000.fr", "find ~/public/enoslib-nxc -name '*.json'")
+    names = r"\( -name deployment.json -o -name environment.yaml \)"
+    left = shared_grid.ssh("access.grid5000.fr", f"find ~/public/enoslib-nxc {names}")
     assert left.stdout == ""
+    assert shared_grid.rehearsal.settle(60)
+    assert shared_grid.rehearsal.fleet.suspected == suspected
     assert not Path(record.ssh_key or "/nowhere").exists()

@@ -175,9 +175,9 @@ def test_pickle_and_deepcopy(trio, roles):
 def test_init_again_only_asks(trio, monkeypatch):
     before = lab.boot_ids(trio)
     spawned = []
-    start = shell._start
+    start = shell._started
     monkeypatch.setattr(
-        shell, "_start", lambda words, **kw: spawned.append(words[0]) or start(words, **kw)
+        shell, "_started", lambda words, **kw: spawned.append(words[0]) or start(words, **kw)
     )
     took = lab.timed(trio.init)
     assert set(spawned) == {"ssh"}

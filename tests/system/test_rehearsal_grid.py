@@ -159,7 +159,14 @@ with GridRehearsal([SPEC]) as grid:
 """
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.full),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.full),
+    ],
+)
 def test_nothing_is_left_of_a_process_that_ends(ending):
     before = set(Path("/tmp").glob("enoslib-nxc-grid-*"))
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stderr=subprocess.DEVNULL)

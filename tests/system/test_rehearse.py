@@ -9,7 +9,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from enoslib_nxc import cli, shell
+from enoslib_nxc import children, cli, shell
 from enoslib_nxc.errors import DeadlineError, ToolMissingError
 
 PYTHON = [sys.executable, "-c"]
@@ -40,7 +40,7 @@ def test_what_runs_beside_is_not_ended_with_a_step():
     )
     thread.start()
     time.sleep(0.3)
-    shell.end_children()
+    children.end_all()
     thread.join()
     assert done == [0]
 
