@@ -44,6 +44,7 @@ def _dies(grid: Grid, provider: NixOSCompose, host: str) -> object:
     return at
 
 
+@pytest.mark.full
 def test_a_node_lost_in_kexec_is_dropped_as_far_as_min_allows(shared_grid: Grid) -> None:
     strict = made(JOB, "g5k-ramdisk", deadlines=WAIT)
     with pytest.raises(BootError) as caught:
@@ -60,6 +61,7 @@ def test_a_node_lost_in_kexec_is_dropped_as_far_as_min_allows(shared_grid: Grid)
     told = en.run_command("cat /etc/nxc/role", roles=roles)
     assert [one.stdout for one in told] == ["server"]
     content.destroy()
+    assert shared_grid.rehearsal.settle(60)
     assert lost in shared_grid.rehearsal.fleet.suspected
     lab.until(lambda: shared_grid.rehearsal.guests.alive(lost), 90)
 
