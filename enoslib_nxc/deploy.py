@@ -201,7 +201,7 @@ def _context(settings: Settings, deployment: Deployment, own: Keys) -> context.N
         deployment.plan,
         deployment.machines,
         authorized=own.authorized,
-        user=settings.ssh.user,
+        user=deployment.login or settings.ssh.user,
         parameters=settings.parameters,
     )
 

@@ -56,6 +56,9 @@ def test_roles_networks_and_a_measurement(
     }
     (measured,) = en.run_command("ping -c 3 -i 0.2 server", roles=roles["agent"])
     assert re.search(r"3 (packets )?received", measured.stdout)
+    # NXC mounts the home of this login
+    (login,) = en.run_command("jq -r .user /etc/nxc/deployment.json", roles=roles["agent"])
+    assert login.stdout == "ada"
     assert set(networks) == {"nxc", "prod"}
     assert any(str(net.network) == "172.16.32.0/20" for net in networks["nxc"])
 
