@@ -16,6 +16,7 @@ from enoslib_nxc.config import Build, Deadlines
 from enoslib_nxc.errors import NxcError, StateError
 from enoslib_nxc.g5k import walltime as walltimes
 from enoslib_nxc.g5k.jobs import clock
+from enoslib_nxc.model import Machine
 from enoslib_nxc.reporters import make
 from enoslib_nxc.version import __version__
 
@@ -55,7 +56,7 @@ def main() -> None:
 
 @main.command("list")
 def list_deployments() -> None:
-    """List this user's deployments: name, flavour, machines that are up."""
+    """List this user's deployments: name, flavour, machines that are up, and their nodes."""
     unreadable = []
     for name in _job_names(""):
         try:
@@ -64,7 +65,7 @@ def list_deployments() -> None:
             unreadable.append(error)
             continue
         if record is not None:
-            up = [m.host for m in record.machines.values() if m.state == "up"]
+            up = [_named(m) for m in record.machines.values() if m.state == "up"]
             click.echo(f"{name}\t{record.flavour}\t{', '.join(up) or 'none up'}")
     for each in unreadable:
         click.echo(f"error: {each}", err=True)
@@ -163,6 +164,12 @@ def rehearse(conf: Path, command: tuple[str, ...], nodes: int | None, memory: in
 def schema() -> None:
     """Print the JSON schema of the configuration, for editors."""
     click.echo(json.dumps(NixOSComposeConf.json_schema(), indent=2))
+
+
+def _named(machine: Machine) -> str:
+    """Return a host, and the node that it is on Grid'5000."""
+    node = machine.reserved
+    return f"{machine.host} ({node.node})" if node else machine.host
 
 
 def _job_names(text: str) -> list[str]:

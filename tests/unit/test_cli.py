@@ -12,7 +12,7 @@ from enoslib_nxc import NixOSComposeConf, cli, debian, deploy, nix, state
 from enoslib_nxc.debian import LOCK_NAME
 from enoslib_nxc.debian.lock import read_lock
 from enoslib_nxc.g5k import walltime
-from enoslib_nxc.model import Job
+from enoslib_nxc.model import Job, Reserved
 from enoslib_nxc.nix import NixStore
 from enoslib_nxc.version import __version__
 
@@ -205,3 +205,13 @@ def test_walltime_without_a_reservation() -> None:
     done = run("walltime", "mine")
     assert done.exit_code == 1
     assert done.stderr.startswith("error: deployment mine has no reservation")
+
+
+def test_nodes_of_grid5000_are_listed_with_their_hosts() -> None:
+    node = Reserved(node="chiclet-1.lille.grid5000.fr", site="lille", job=7)
+    with state.claim("mine") as home:
+        record = deployment("server", state="up")
+        machine = record.machines["server"].model_copy(update={"reserved": node})
+        changed = {"job_name": "mine", "machines": {"server": machine}}
+        home.save(record.model_copy(update=changed))
+    assert run("list").stdout == "mine\tvm-ramdisk\tserver (chiclet-1.lille.grid5000.fr)\n"
