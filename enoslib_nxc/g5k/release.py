@@ -12,8 +12,9 @@ from dataclasses import replace
 from enoslib_nxc import node, parallel, reach, ssh, status
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.model import Deployment
-from enoslib_nxc.ssh import HostKey
+from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
+from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
 
 INSTALLED = frozenset({"g5k-image"})
@@ -27,6 +28,9 @@ KNOCK_SECONDS = 15
 
 PAUSE_SECONDS = 2.0
 """Between two connections."""
+
+LEAVE_SECONDS = 5.0
+"""For a node that was told to leave by kexec to be gone (`playbooks/kexec.sh`)."""
 
 
 def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
@@ -46,8 +50,11 @@ def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[s
     ours = [m.host for m in deployment.machines.values() if m.reserved and m.state != "planned"]
 
     def release(host: str) -> None:
-        boot_id = _send(deployment, home, host, min(timeout, SEND_SECONDS))
-        _await(deployment, home, host, boot_id, deadline)
+        soon = deadline
+        if deployment.machines[host].state == "lost":  # it was waited for already
+            soon = Deadline(min(SEND_SECONDS, deadline.remaining()))
+        if boot_id := _send(deployment, home, host, soon):
+            _await(deployment, home, host, boot_id, deadline)
 
     failed = parallel.each(ours, release, cancel=deadline.cancel).failed
     return tuple(error.brief for error in failed.values())
@@ -67,27 +74,78 @@ def reboot_nodes(
     Returns:
         What people should know of those that did not take the word.
     """
+    deadline = Deadline(min(timeout, SEND_SECONDS))
 
     def send(host: str) -> None:
-        _send(deployment, home, host, min(timeout, SEND_SECONDS))
+        _send(deployment, home, host, deadline)
 
-    failed = parallel.each(hosts, send).failed
+    failed = parallel.each(hosts, send, cancel=deadline.cancel).failed
     return tuple(error.brief for error in failed.values())
 
 
-def _send(deployment: Deployment, home: Home, host: str, timeout: float) -> str:
-    """Have a node reboot, and return the boot_id that it leaves.
+def _send(deployment: Deployment, home: Home, host: str, deadline: Deadline) -> str:
+    """Have a node reboot, and return the boot_id that it leaves; "" where it is not ours.
 
     Raises:
         PlatformError: it did not take the word.
     """
     access = reach.own(deployment, home, host)
     try:
+        # the key of a node that was not seen since its last start is not known, or an old one
+        if deployment.machines[host].state != "up" or not ssh.pinned(home.known_hosts, host):
+            access = _stranger(deployment, home, host)
+            if not _runs_ours(access, deadline):
+                return ""
+        timeout = max(1.0, min(SEND_SECONDS, deadline.remaining()))
         return ssh.script(access, node.text("reboot"), timeout=timeout).stdout.strip()
     except CommandError as error:
         raise PlatformError(
             f"{_named(deployment, host)} was not rebooted: {_last(error)}"
         ) from error
+
+
+def _stranger(deployment: Deployment, home: Home, host: str) -> Access:
+    """Return how a node is reached whose host key is not known; what it shows is kept apart."""
+    shown = home.path / "leaving" / host
+    shown.parent.mkdir(mode=0o700, exist_ok=True)
+    own = reach.own(deployment, home, host)
+    return replace(own, known_hosts=shown, patience=KNOCK_SECONDS)
+
+
+def _greeted(access: Access, deadline: Deadline) -> Report:
+    """Ask a stranger what it runs, whatever key an earlier one showed in its place.
+
+    Raises:
+        CommandError: it did not answer, or refused.
+    """
+    if access.known_hosts:
+        access.known_hosts.unlink(missing_ok=True)
+    timeout = max(1.0, min(status.STATUS_TIMEOUT, deadline.remaining()))
+    return status.ask(access, HostKey.FIRST_CONTACT, timeout)
+
+
+def _runs_ours(access: Access, deadline: Deadline) -> bool:
+    """Tell whether a node came up with our system; one that may yet come is waited for.
+
+    Raises:
+        CommandError: nothing answered until the time was over.
+    """
+    stays = False
+    while True:
+        try:
+            if _greeted(access, deadline).identity.digest:
+                return True
+            if stays or deadline.passed:
+                return False
+            # it may be about to leave: told to, and not gone yet
+            stays, pause = True, LEAVE_SECONDS
+        except CommandError as error:
+            if _is_refusal(error):
+                return False
+            if deadline.passed:
+                raise
+            stays, pause = False, PAUSE_SECONDS
+        time.sleep(min(pause, deadline.remaining()))
 
 
 def _await(
@@ -98,21 +156,15 @@ def _await(
     Raises:
         PlatformError: it still ran our system when the time was over, or was on its way.
     """
-    shown = home.path / "leaving" / host
-    shown.parent.mkdir(mode=0o700, exist_ok=True)
-    access = replace(
-        reach.own(deployment, home, host), known_hosts=shown, patience=KNOCK_SECONDS
-    )
+    access = _stranger(deployment, home, host)
     state = "still runs our system"
     while not deadline.passed:
-        shown.unlink(missing_ok=True)
-        timeout = max(1.0, min(status.STATUS_TIMEOUT, deadline.remaining()))
         try:
-            if status.ask(access, HostKey.FIRST_CONTACT, timeout).boot_id != boot_id:
+            if _greeted(access, deadline).boot_id != boot_id:
                 return
             state = "still runs our system"
         except CommandError as error:
-            if "Permission denied" in error.details:
+            if _is_refusal(error):
                 return
             state = "is on its way back to its disk, and was not seen there"
         time.sleep(min(PAUSE_SECONDS, deadline.remaining()))
@@ -124,6 +176,11 @@ def _await(
 def _named(deployment: Deployment, host: str) -> str:
     reserved = deployment.machines[host].reserved
     return f"{host} ({reserved.node})" if reserved else host
+
+
+def _is_refusal(error: CommandError) -> bool:
+    """Tell whether a node does not know us; a jump host that does not is another matter."""
+    return "Permission denied" in error.details and "UNKNOWN port" not in error.details
 
 
 def _last(error: CommandError) -> str:

@@ -12,17 +12,24 @@ from enoslib_nxc.status import Report
 from tests.unit import factory
 
 DENIED = CommandError("ssh failed", details="root@n: Permission denied (publickey).")
+BEFORE = CommandError(
+    "ssh failed",
+    details="ada@access: Permission denied (publickey).\n"
+    "Connection closed by UNKNOWN port 65535",
+)
 SILENT = CommandError("ssh failed", details="Connection timed out")
 
 
 @pytest.fixture
 def after(monkeypatch):
-    """Answer in turn what a host says once it was told to reboot."""
+    """Answer in turn what a host says; remember who was told to reboot, by which keys."""
+    told = []
 
     def after(**answers):
         def script(access, *_args, **_more):
             if answers[access.name][0] == "deaf":
                 raise SILENT
+            told.append((access.name, access.known_hosts.name))
             return Result((), 0, "old\n", "", 0.0)
 
         def ask(access, *_args):
@@ -30,17 +37,24 @@ def after(monkeypatch):
             answer = left.pop(0) if len(left) > 1 else left[0]
             if isinstance(answer, CommandError):
                 raise answer
-            return Report(answer, factory.identity(access.name), "", "", "")
+            identity = factory.identity(access.name)
+            if answer == "disk":
+                identity = identity.model_copy(update={"digest": ""})
+            return Report(answer, identity, "", "", "")
 
         monkeypatch.setattr(ssh, "script", script)
         monkeypatch.setattr(status, "ask", ask)
         monkeypatch.setattr(release, "PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(release, "LEAVE_SECONDS", 0.01)
+        return told
 
     return after
 
 
-def lose(tmp_path, *hosts, timeout=0.2, flavour="g5k-ramdisk"):
-    made = factory.deployment(*hosts, state="up")
+def lose(tmp_path, *hosts, timeout=0.2, flavour="g5k-ramdisk", state="up"):
+    made = factory.deployment(*hosts, state=state)
+    home = Home(tmp_path)
+    home.known_hosts.write_text("".join(f"{host} ssh-ed25519 A\n" for host in hosts))
     machines = {
         host: machine.model_copy(
             update={"reserved": Reserved(node=f"n-{i}", site="lille", job=1)}
@@ -48,7 +62,7 @@ def lose(tmp_path, *hosts, timeout=0.2, flavour="g5k-ramdisk"):
         for i, (host, machine) in enumerate(made.machines.items(), 1)
     }
     made = made.model_copy(update={"machines": machines, "flavour": flavour})
-    return release.release_nodes(made, Home(tmp_path), timeout)
+    return release.release_nodes(made, home, timeout)
 
 
 def test_those_that_come_back(after, tmp_path):
@@ -68,3 +82,25 @@ def test_those_that_do_not_are_named(after, tmp_path):
 
 def test_what_is_installed_is_the_site_s_to_reset(tmp_path):
     assert lose(tmp_path, "server", flavour="g5k-image") == ()
+
+
+def test_those_that_were_never_greeted(after, tmp_path):
+    told = after(
+        server=[SILENT, "old", "old", DENIED],  # came up after all
+        agent1=["disk"],  # was not left
+        agent2=["disk", SILENT, "old", DENIED],  # was about to be left
+        agent3=[DENIED],  # is back
+    )
+    hosts = ("server", "agent1", "agent2", "agent3")
+    assert lose(tmp_path, *hosts, timeout=20, state="started") == ()
+    # whatever key was pinned before, theirs is another
+    assert sorted(told) == [("agent2", "agent2"), ("server", "server")]
+
+
+def test_one_that_never_came_up(after, tmp_path):
+    told = after(server=[SILENT], agent1=[BEFORE])
+    assert lose(tmp_path, "server", "agent1", state="started") == (
+        "server (n-1) was not rebooted: Connection timed out",
+        "agent1 (n-2) was not rebooted: Connection closed by UNKNOWN port 65535",
+    )
+    assert told == []
