@@ -30,7 +30,12 @@ from enoslib_nxc.config_types import (
     refusal,
 )
 from enoslib_nxc.mistakes import Mistake, show, suggest
-from enoslib_nxc.names import host_name_fault, host_names, repeated_hosts
+from enoslib_nxc.names import (
+    JOB_NAME_PATTERN,
+    host_name_fault,
+    host_names,
+    repeated_hosts,
+)
 
 EMBEDDED = "embedded"
 """The composition that comes with this package, for `composition`."""
@@ -94,7 +99,7 @@ class Deadlines(Section):
         "1800 with g5k-image when absent",
     )
     destroy: Seconds = Field(
-        300, description="s, ending everything; nodes go back to their own systems first"
+        900, description="s, ending everything; nodes go back to their own systems first"
     )
 
 
@@ -193,7 +198,7 @@ class Settings(Section):
         min_length=1,
         description="role -> count, host names, or a full description; one role at least",
     )
-    job_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = Field(
+    job_name: Annotated[str, Field(pattern=JOB_NAME_PATTERN)] = Field(
         "enoslib-nxc",
         description="name under which it is found again; it names a directory: "
         "letters, digits, . _ and -, at most 64, a letter or digit first",

@@ -109,6 +109,9 @@ class Role(Section):
                 )
         if self.servers is not None:
             self._check_servers(self.servers)
+        cards = [*filter(None, [self.primary_network]), *self.secondary_networks]
+        if len(set(cards)) < len(cards):
+            raise refusal(Mistake("secondary_networks", "a network is named twice"))
         return self
 
     def _check_servers(self, servers: tuple[str, ...]) -> None:

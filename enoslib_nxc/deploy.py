@@ -41,7 +41,7 @@ def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -
         ready.previous,
     )
     with closing(boot), _withdrawn_unused(home, platform, settings.deadlines.destroy):
-        deployment = _acquire(ready, home, report)
+        deployment = _acquire(ready, home, report, force=force)
         own = _keys(home, ready.user_keys)
         run = Run(settings, home, deployment, _context(settings, deployment, own), report)
         if previous:
@@ -138,11 +138,11 @@ def _withdrawn_unused(home: Home, platform: Platform, timeout: float) -> Iterato
         raise
 
 
-def _acquire(ready: Ready, home: Home, report: Reporter) -> Deployment:
+def _acquire(ready: Ready, home: Home, report: Reporter, *, force: bool) -> Deployment:
     """Get machines, and record them before anything of them is started."""
     previous = ready.previous
     with step(report, Phase.ACQUIRE, "get machines") as acquiring:
-        deployment = reserve(ready, home)
+        deployment = reserve(ready, home, force=force)
         grant = ready.platform.acquire(ready.settings, home, ready.plan, previous, report)
         if previous and grant.machines == previous.machines:
             acquiring.noop(f"{len(grant.machines)} machines are held already")

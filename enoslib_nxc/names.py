@@ -13,6 +13,9 @@ _LABEL = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", 
 
 HOST_NAME_RULE = "letters, digits and inner hyphens, not digits alone, at most 63"
 
+JOB_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Names of deployments: each is that of a directory, and of a job."""
+
 NETWORK_ROLE = "nxc"
 """Key of the machines' network in EnOSlib's Networks, beside those of the configuration."""
 

@@ -80,38 +80,57 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
     return Ready(settings, platform, boot, tuple(user_keys), built, plan, previous)
 
 
-def reserve(ready: Ready, home: Home) -> Deployment:
+def reserve(ready: Ready, home: Home, *, force: bool = False) -> Deployment:
     """Reserve the machines, and put the reservation on record; nothing is waited for.
+
+    Where there is a calendar, the record is there before the reservation is: a program that
+    is killed in between is told from one that finds a job which another computer made.
 
     Args:
         ready: what `prepare` gave.
         home: the deployment's directory, held by this process.
+        force: take machines over whatever they run.
 
     Raises:
         NxcError: they cannot be had.
         EnosError: EnOSlib's, on dates.
     """
     previous = ready.previous
-    held = ready.platform.reserve(ready.settings, ready.plan)
-    deployment = Deployment(
+    deployment = _deployment(ready, home)
+    if ready.platform.keeps:
+        home.save(deployment)
+    try:
+        held = ready.platform.reserve(ready.settings, ready.plan, previous, force=force)
+    except Exception:
+        if previous is None:
+            home.record.unlink(missing_ok=True)
+        raise
+    deployment = deployment.model_copy(update={"jobs": held.jobs, "login": held.login})
+    if held.jobs:
+        home.save(deployment)
+    return deployment
+
+
+def _deployment(ready: Ready, home: Home) -> Deployment:
+    """Return the record as it stands before anything is reserved."""
+    previous, settings = ready.previous, ready.settings
+    return Deployment(
         job_name=home.job_name,
         token=previous.token if previous else secrets.token_hex(8),
-        flavour=ready.settings.flavour,
+        flavour=settings.flavour,
         artifacts=ready.built,
         plan=ready.plan,
         machines=previous.machines if previous else {},
         networks=previous.networks if previous else (),
         lent=previous.lent if previous else False,
         ours_to_end=previous.ours_to_end if previous else False,
-        ssh_user=ready.settings.ssh.user,
-        ssh_key=ready.settings.ssh.key.expanduser() if ready.settings.ssh.key else home.key,
+        ssh_user=settings.ssh.user,
+        ssh_key=settings.ssh.key.expanduser() if settings.ssh.key else home.key,
         created=previous.created if previous else time.time(),
-        jobs=held.jobs,
-        login=held.login,
+        jobs=previous.jobs if previous else (),
+        login=previous.login if previous else "",
+        site_networks=previous.site_networks if previous else (),
     )
-    if held.jobs:
-        home.save(deployment)
-    return deployment
 
 
 def _previous(settings: Settings, home: Home, *, lent: bool) -> Deployment | None:

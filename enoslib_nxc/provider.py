@@ -235,9 +235,7 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             self._lender.offset_walltime(offset)
 
     def remaining_walltime(self) -> float | None:
-        """Return the seconds until the first of the reservations ends.
-
-        None where there is no reservation, or none that runs.
+        """Return the seconds until the first of the running reservations ends, None if none.
 
         Raises:
             NxcError: the calendar cannot be asked.
@@ -245,9 +243,8 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         from enoslib_nxc.g5k import walltime
 
         deployment = self.deployment
-        if deployment is None or not deployment.jobs:
-            return None
-        return min(left.seconds for left in walltime.remaining(deployment.jobs))
+        left = walltime.remaining(deployment.jobs) if deployment else ()
+        return min((each.seconds for each in left if each.runs), default=None)
 
     def extend_walltime(self, seconds: int) -> None:
         """Ask for more time for every reservation that runs (or less, when negative).

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.model import RECORD_VERSION, Deployment
+from enoslib_nxc.names import JOB_NAME_PATTERN
 
 
 def state_root() -> Path:
@@ -157,6 +158,8 @@ def _search(text: str) -> str:
 
 def find(job_name: str) -> Home | None:
     """Return the directory of a deployment, or None when there is none of that name."""
+    if re.fullmatch(JOB_NAME_PATTERN, job_name) is None:
+        return None  # as a path it would lead elsewhere
     home = Home(state_root() / job_name)
     return home if home.path.is_dir() else None
 
@@ -177,6 +180,8 @@ def claim(job_name: str) -> Iterator[Home]:
     Raises:
         StateError: another process holds it, or it cannot be written.
     """
+    if re.fullmatch(JOB_NAME_PATTERN, job_name) is None:
+        raise StateError(f"{job_name!r} is no name of a deployment")
     home = Home(state_root() / job_name)
     handle = _lock(home)
     try:

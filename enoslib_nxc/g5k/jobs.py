@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from enoslib.errors import InvalidReservationCritical
 from enoslib.infra.enos_g5k import g5k_api_utils
 from enoslib.infra.enos_g5k.configuration import Configuration
-from enoslib.infra.enos_g5k.provider import G5k
+from enoslib.infra.enos_g5k.provider import G5k, G5kBase
+from grid5000.exceptions import Grid5000CreateError
 from grid5000.objects import Job as ApiJob
 
 from enoslib_nxc.errors import PlatformError, StateError
@@ -27,6 +29,9 @@ LIVE = (*PENDING, "running", "suspended")
 
 LISTED = "waiting,launching,running"
 """States that the API can filter by; its filter cannot find `tolaunch` (g5k-api, job.rb)."""
+
+NOT_OARS = (401, 403, 500, 502, 503, 504)
+"""HTTP statuses of a submission that say nothing of what was asked for."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
 """Seconds between two looks at a job that is waited for: the first, and the longest."""
@@ -62,6 +67,24 @@ def find(name: str, sites: Iterable[str]) -> list[ApiJob]:
                 )
         found += jobs
     return found
+
+
+def ours(name: str, among: Iterable[str]) -> list[Job]:
+    """Return all live jobs of ours with a name; other ones are left out.
+
+    Args:
+        name: the job name.
+        among: sites.
+
+    Raises:
+        ApiError: the API cannot be asked.
+    """
+    return [
+        Job(site=site, uid=int(job.uid))
+        for site in among
+        for job in _named(name, site)
+        if ORIGIN in job.types
+    ]
 
 
 def _named(name: str, site: str) -> list[ApiJob]:
@@ -139,17 +162,28 @@ def reserve(conf: Configuration) -> Booked:
 
 def _submit(provider: G5k, conf: Configuration) -> list[ApiJob]:
     """Submit; where the answer got lost, look whether it was accepted."""
+    # with a date EnOSlib's way for several sites shifts it by this computer's time zone
+    reserve = G5kBase.reserve if conf.reservation else G5k.reserve
     try:
-        api.call("reserve machines", provider.reserve, idempotent=False)
+        api.call("reserve machines", partial(_plainly, reserve, provider), idempotent=False)
     except api.ApiError as error:
-        if not error.unsure:
-            raise
-        found = find(conf.job_name, conf.sites)
+        found = find(conf.job_name, conf.sites) if error.unsure else []
         if not found:
             raise
         return found
     jobs: list[ApiJob] = provider.driver._jobs
     return jobs or find(conf.job_name, conf.sites)
+
+
+def _plainly(reserve: Callable[[G5k], None], provider: G5k) -> None:
+    """Reserve; what is not about the reservation itself stays an error of the API's."""
+    try:
+        reserve(provider)
+    except InvalidReservationCritical as error:
+        cause = error.__cause__
+        if isinstance(cause, Grid5000CreateError) and cause.response_code in NOT_OARS:
+            raise cause from None
+        raise
 
 
 def look(job: Job) -> ApiJob:
@@ -200,14 +234,13 @@ def wait(booked: Booked, deadline: Deadline, say: Callable[[str], None]) -> None
     """
     pause, said = FIRST_PAUSE, ""
     while True:
-        for job in booked.jobs:
-            api.call(f"look at job {job.uid} of {job.site}", job.refresh)
+        told = "; ".join(filter(None, map(_refreshed, booked.jobs)))
         waiting = [job for job in booked.jobs if job.state != "running"]
         for job in waiting:
             _require_pending(job)
-        if not waiting:
+        if not (waiting or told):
             return
-        told = "; ".join(map(_expectation, waiting))
+        told = told or "; ".join(map(_expectation, waiting))
         if told != said:
             say(told)
             said = told
@@ -219,6 +252,17 @@ def wait(booked: Booked, deadline: Deadline, say: Callable[[str], None]) -> None
             )
         time.sleep(min(pause, deadline.remaining() or FIRST_PAUSE))
         pause = min(LONGEST_PAUSE, pause * 1.3)
+
+
+def _refreshed(job: ApiJob) -> str:
+    """Look at a job anew; return why that failed, where it may work in a while."""
+    try:
+        api.call(f"look at job {job.uid} of {job.site}", job.refresh)
+    except api.ApiError as error:
+        if not error.passing:
+            raise
+        return f"{error.brief}; asking again"
+    return ""
 
 
 def _require_pending(job: ApiJob) -> None:
@@ -287,15 +331,30 @@ def delete(jobs: Iterable[Job], timeout: float) -> None:
         PlatformError: one does not end.
     """
     deadline = Deadline(timeout)
-    live = [told for told in looks(jobs).values() if told and told.state in LIVE]
-    for job in live:
-        api.call(f"delete job {job.uid}", partial(g5k_api_utils.job_delete, job))
-    for job in live:
-        while job.state in LIVE:
-            if deadline.passed:
-                raise PlatformError(
-                    f"job {job.uid} of {job.site} is still {job.state} after {timeout:g} s",
-                    resolution=f"look at it on the frontend: oarstat -j {job.uid}",
-                )
-            time.sleep(FIRST_PAUSE / 4)
-            api.call(f"look at job {job.uid}", job.refresh)
+    faults = []
+    for job in jobs:
+        try:
+            _delete(job, deadline)
+        except PlatformError as error:
+            faults.append(error)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        details = "\n".join(str(error) for error in faults)
+        raise PlatformError(f"{len(faults)} jobs were not deleted", details=details)
+
+
+def _delete(recorded: Job, deadline: Deadline) -> None:
+    job = looks([recorded])[recorded]
+    if job is None or job.state not in LIVE:
+        return
+    api.call(f"delete job {job.uid}", partial(g5k_api_utils.job_delete, job))
+    while job.state in LIVE:
+        if deadline.passed:
+            raise PlatformError(
+                f"job {job.uid} of {job.site} is still {job.state} "
+                f"{deadline.seconds:.0f} s after it was deleted",
+                resolution=f"look at it on the frontend: oarstat -j {job.uid}",
+            )
+        time.sleep(FIRST_PAUSE / 4)
+        api.call(f"look at job {job.uid}", job.refresh)

@@ -226,15 +226,16 @@ def _add(
     wanted: dict[str, object] = {
         "roles": [role],
         "nodes": size,
-        "min": given.min if given.min is not None else size,
+        "min": 0,  # EnOSlib's error is no use to people; `platforms.g5k` judges
         "reservable_disks": given.reservable_disks,
-        "secondary_networks": [by_id[name] for name in given.secondary_networks],
     }
     if given.servers:
         wanted["servers"] = list(given.servers)
     else:
         wanted["cluster"] = _cluster(settings, given)
         site = get_all_clusters_sites()[wanted["cluster"]]
+    by_id |= {name: network for (where, name), network in networks.items() if where == site}
+    wanted["secondary_networks"] = [by_id[name] for name in given.secondary_networks]
     primary = given.primary_network
     wanted["primary_network"] = by_id[primary] if primary else networks[str(site), PROD]
     api.call("look up the clusters", lambda: conf.add_machine(**wanted))

@@ -23,11 +23,13 @@ class Remaining:
         job: which.
         seconds: until it ends; 0 when it is over.
         ends_at: seconds since the epoch.
+        runs: whether it runs now.
     """
 
     job: Job
     seconds: float
     ends_at: float
+    runs: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,9 @@ def remaining(recorded: Iterable[Job]) -> tuple[Remaining, ...]:
     """
     found = []
     for job, told in jobs.looks(recorded).items():
-        ends = time.time()
-        if told is not None and told.state == "running":
-            ends = told.started_at + told.walltime
-        found.append(Remaining(job, max(0.0, ends - time.time()), ends))
+        runs = told is not None and told.state == "running"
+        ends = told.started_at + told.walltime if told and runs else time.time()
+        found.append(Remaining(job, max(0.0, ends - time.time()), ends, runs))
     return tuple(found)
 
 

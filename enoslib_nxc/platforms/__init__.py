@@ -60,12 +60,16 @@ class Platform(Protocol):
             NxcError: what is missing.
         """
 
-    def reserve(self, settings: Settings, plan: Plan) -> Held:
+    def reserve(
+        self, settings: Settings, plan: Plan, previous: Deployment | None, *, force: bool
+    ) -> Held:
         """Reserve machines where there is a calendar, without waiting for them.
 
         Args:
             settings: the configuration.
             plan: the hosts.
+            previous: the record as it stood before.
+            force: take machines over whatever they run.
 
         Raises:
             NxcError: they cannot be had.
@@ -145,7 +149,9 @@ class NoCalendar:
 
     keeps = False
 
-    def reserve(self, settings: Settings, plan: Plan) -> Held:
+    def reserve(
+        self, settings: Settings, plan: Plan, previous: Deployment | None, *, force: bool
+    ) -> Held:
         """Reserve nothing."""
         return Held()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
+from enoslib.infra.enos_g5k.error import DeployError
 from enoslib.infra.enos_g5k.objects import G5kHost, G5kNetwork
 from enoslib.infra.enos_g5k.provider import (
     _concretize_networks,
@@ -12,12 +13,22 @@ from enoslib.infra.enos_g5k.provider import (
     _join,
 )
 
-from enoslib_nxc import shell
+from enoslib_nxc import shell, ssh
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
-from enoslib_nxc.errors import PlatformError
+from enoslib_nxc.errors import NxcError, PlatformError, StateError
 from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.g5k import api, jobs, names, published, request, slots, walltime, where
+from enoslib_nxc.g5k import (
+    api,
+    binding,
+    jobs,
+    names,
+    published,
+    request,
+    slots,
+    walltime,
+    where,
+)
 from enoslib_nxc.g5k import networks as records
 from enoslib_nxc.g5k.jobs import Booked
 from enoslib_nxc.g5k.release import release_nodes
@@ -34,7 +45,7 @@ from enoslib_nxc.platforms import Grant, Held
 from enoslib_nxc.state import Home
 from enoslib_nxc.wait import Deadline
 
-DELETE_SECONDS = 30.0
+DELETE_SECONDS = 120.0
 """For OAR to end a job, when all other time is used up."""
 
 CONSOLE = "console=tty0 console=ttyS0,115200"
@@ -64,12 +75,29 @@ class G5kPlatform:
         roles = dict.fromkeys(settings.roles, 1)
         request.make(settings, roles, self._booking)
 
-    def reserve(self, settings: Settings, plan: Plan) -> Held:
-        """Find the jobs of that name, or submit them."""
+    def reserve(
+        self, settings: Settings, plan: Plan, previous: Deployment | None, *, force: bool
+    ) -> Held:
+        """Find the jobs of that name, or submit them; those of other sites stay held.
+
+        Nodes of a job that runs already, of which nothing is on record here, may run
+        anything: they are not booted over unless that is wished.
+        """
         sizes = request.sizes_of(node.role for node in plan.nodes)
         conf = request.make(settings, sizes, self._booking)
-        self._booked = jobs.reserve(conf)
-        return Held(jobs=self._booked.names, login=api.login())
+        self._booked = booked = jobs.reserve(conf)
+        unknown = not (booked.fresh or previous or force or settings.g5k.oargrid_jobids)
+        if unknown and any(job.state == "running" for job in booked.jobs):
+            told = ", ".join(f"{job.uid} of {job.site}" for job in booked.names)
+            raise StateError(
+                f"job {told} runs, and nothing is on record here of what its nodes run",
+                resolution="go on where it was deployed from; or init(force_deploy=True) to "
+                "boot its nodes anew, or destroy() it",
+            )
+        before = previous.jobs if previous else ()
+        others = jobs.states(job for job in before if job not in booked.names)
+        live = [job for job, state in others.items() if state in jobs.LIVE]
+        return Held(jobs=(*booked.names, *live), login=api.login())
 
     def acquire(
         self,
@@ -90,10 +118,17 @@ class G5kPlatform:
                 until = f"{jobs.clock(left.ends_at)} ({left.seconds / 60:.0f} min left)"
                 waiting.progress(f"job {left.job.uid} of {left.job.site} runs until {until}")
         hosts, networks = self._resources(booked)
-        held = _held(previous, booked.names)
-        bound = _bound(settings, plan, hosts, held)
-        new = {host: node for host, node in bound.items() if host not in held}
-        machines = {**held, **self._machines(settings, new, booked)}
+        held = binding.held(previous, booked.names)
+        before = {m.reserved.node: m for m in held.values() if m.reserved}
+        bound = binding.bound(settings, plan, hosts, held)
+        fresh = {host: node for host, node in bound.items() if host not in held}
+        passed_on = {h: before[n.fqdn] for h, n in fresh.items() if n.fqdn in before}
+        new = {host: node for host, node in fresh.items() if host not in passed_on}
+        machines = {
+            **held,
+            **_inherited(passed_on, home),
+            **self._machines(settings, new, booked),
+        }
         ordered = {n.host: machines[n.host] for n in plan.nodes if n.host in bound}
         shared = {host.primary_network for host in hosts}
         return Grant(
@@ -125,6 +160,13 @@ class G5kPlatform:
         except ValueError as error:  # G5kHost.mirror_state
             raise PlatformError(
                 f"secondary_networks: {error}", resolution="give fewer, or take another cluster"
+            ) from error
+        except DeployError as error:  # which is none of EnOSlib's errors for people
+            told = ", ".join(str(part) for part in error.args)
+            raise PlatformError(
+                f"the job lacks what the configuration asks for: {told}",
+                resolution="a running job does not grow: destroy() it first, or use another "
+                "job_name",
             ) from error
 
     def _machines(
@@ -180,6 +222,7 @@ class G5kPlatform:
         nodes goes last: until then one may boot once more.
         """
         deadline = Deadline(timeout)
+        held, told = self._all_jobs(deployment)
         states = jobs.states(deployment.jobs)
         left = {
             host: machine
@@ -189,12 +232,27 @@ class G5kPlatform:
             and states.get(Job(site=node.site, uid=node.job)) == "running"
         }
         ours = deployment.model_copy(update={"machines": left})
-        told = release_nodes(ours, home, deadline.remaining()) if left else ()
-        jobs.delete(deployment.jobs, max(DELETE_SECONDS, deadline.remaining()))
+        told += release_nodes(ours, home, deadline.remaining()) if left else ()
+        jobs.delete(held, max(DELETE_SECONDS, deadline.remaining()))
         return told + published.take_back(home)
 
+    def _all_jobs(self, deployment: Deployment) -> tuple[tuple[Job, ...], tuple[str, ...]]:
+        """Return the recorded jobs and what else has their name; and why if not all.
+
+        A program may have been killed between a submission and its record.
+        """
+        try:
+            named = jobs.ours(deployment.job_name, jobs.sites())
+        except NxcError as error:
+            told = f"jobs that are not on record were not looked for: {error.brief}"
+            return deployment.jobs, (told,)
+        return tuple(dict.fromkeys((*deployment.jobs, *named))), ()
+
     def find(self, settings: Settings) -> tuple[Job, ...]:
-        """Return the live jobs of the configuration's name, on any site."""
+        """Return the live jobs of the configuration, or of its name on any site."""
+        if named := settings.g5k.oargrid_jobids:
+            states = jobs.states(Job(site=site, uid=uid) for site, uid in named)
+            return tuple(job for job, state in states.items() if state in jobs.LIVE)
         return tuple(
             Job(site=job.site, uid=int(job.uid))
             for job in jobs.find(settings.job_name, jobs.sites())
@@ -217,57 +275,14 @@ class G5kPlatform:
         return slots.free(conf, self._booking)
 
 
-def _held(previous: Deployment | None, current: Iterable[Job]) -> dict[str, Machine]:
-    """Return the recorded machines that the current jobs hold."""
-    alive = {(job.site, job.uid) for job in current}
-    return {
-        host: machine
-        for host, machine in (previous.machines if previous else {}).items()
-        if machine.reserved and (machine.reserved.site, machine.reserved.job) in alive
-    }
+def _inherited(left: Mapping[str, Machine], home: Home) -> dict[str, Machine]:
+    """Return machines for hosts whose node another host had, which is no more.
 
-
-def _bound(
-    settings: Settings, plan: Plan, hosts: Iterable[G5kHost], held: dict[str, Machine]
-) -> dict[str, G5kHost]:
-    """Bind hosts of the plan to nodes of their roles; those bound before stay.
-
-    Machines in `held` whose host or node is no longer wanted are taken out of it.
-
-    Raises:
-        PlatformError: the jobs have too few nodes.
+    They run our system: their pinned keys go with them.
     """
-    free: dict[str, dict[str, G5kHost]] = {}
-    for host in hosts:
-        free.setdefault(host.roles[0], {})[host.fqdn] = host
-    bound: dict[str, G5kHost] = {}
-    for node in plan.nodes:
-        kept = held.get(node.host)
-        if kept and kept.reserved and kept.reserved.node in free.get(node.role, {}):
-            bound[node.host] = free[node.role].pop(kept.reserved.node)
-    for gone in [host for host in held if host not in bound]:
-        del held[gone]
-    for node in plan.nodes:
-        if node.host not in bound and free.get(node.role):
-            bound[node.host] = free[node.role].pop(next(iter(free[node.role])))
-    missing = [node.host for node in plan.nodes if node.host not in bound]
-    if missing and not _enough(settings, plan, bound):
-        raise PlatformError(
-            f"the job has no node for {', '.join(missing)}",
-            resolution="a running job does not grow: destroy() it first, or use another "
-            "job_name; min says with how many to be content",
-        )
-    return bound
-
-
-def _enough(settings: Settings, plan: Plan, bound: Mapping[str, G5kHost]) -> bool:
-    """Tell whether every role has its `min`."""
-    for role, given in settings.roles.items():
-        here = [host for host in plan.hosts_of(role) if host in bound]
-        wanted = given.min if given.min is not None else len(plan.hosts_of(role))
-        if settings.min is None and len(here) < wanted:
-            return False
-    return len(bound) >= (settings.min or 1)
+    for host, before in left.items():
+        ssh.rename_pin(home.known_hosts, before.host, host)
+    return {host: before.model_copy(update={"host": host}) for host, before in left.items()}
 
 
 def _site(node: G5kHost) -> str:

@@ -25,12 +25,14 @@ from enoslib_nxc.errors import ConfigError, NxcError, PlatformError, StateError
 from enoslib_nxc.events import Event, Status, silent
 from enoslib_nxc.g5k import api, jobs, request, walltime
 from enoslib_nxc.model import Job
+from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.rehearsal.jobs import Pace
 from enoslib_nxc.rehearsal.server import Rehearsal
 from enoslib_nxc.rehearsal.service import Settings
 from enoslib_nxc.rehearsal.site import read_site
 from enoslib_nxc.rehearsal.testbed import MemoryTestbed
 from enoslib_nxc.wait import Deadline
+from tests.system import lab
 
 SITES = [
     read_site({"site": "lille", "cluster": "chiclet", "nodes": 4}),
@@ -43,6 +45,7 @@ PACE = Pace(schedule=0.05, to_launch=0.05, launch=0.05, kill=0.05, finish=0.05)
 @dataclass
 class Grid:
     api: Rehearsal
+    home: Path
     log: list[tuple[str, str, int]] = field(default_factory=list)
 
     def asked(self, method: str, target: str = "") -> int:
@@ -59,7 +62,7 @@ def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grid]:
     with Rehearsal(
         SITES, home, settings=settings, log=lambda *answer: log.append(answer)
     ) as rehearsal:
-        yield Grid(rehearsal, log)
+        yield Grid(rehearsal, home, log)
         for left in state.state_root().iterdir():
             deploy.destroy(left.name, silent, 10)
     api.forget()
@@ -124,6 +127,66 @@ def test_destroy_without_a_record(grid: Grid) -> None:
         f"job {job.uid} of lille is deleted; its nodes were not sent back to their disks: "
         "nothing about them is on record here"
     ]
+
+
+def test_a_job_that_runs_and_is_not_on_record(grid: Grid) -> None:
+    provider = made()
+    provider.async_init()
+    (job,) = live()
+    lab.until(lambda: jobs.look(job).state == "running")
+    home = state.find("jobs")
+    assert home
+    home.remove()
+    with pytest.raises(StateError) as caught:
+        made().async_init()
+    assert caught.value.brief == (
+        f"job {job.uid} of lille runs, and nothing is on record here of what its nodes run"
+    )
+    assert state.find("jobs") is None
+    assert live() == [job]
+
+
+def test_a_program_killed_before_the_record_of_its_job(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def submitted(self: object, *_given: object, **_more: object) -> None:
+        reserve(self, *_given, **_more)  # type: ignore[operator]
+        raise KeyboardInterrupt
+
+    reserve = G5kPlatform.reserve
+    monkeypatch.setattr(G5kPlatform, "reserve", submitted)
+    with pytest.raises(KeyboardInterrupt):
+        made().async_init()
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(grid.home))
+    (job,) = live()
+    made().async_init()
+    assert live() == [job]
+    made().destroy()
+    assert not live()
+
+
+def test_an_api_that_is_away_while_a_job_waits(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booked = jobs.reserve(_request())
+    refreshed, said = jobs._refreshed, []
+    answers = iter(["the API failed (503); asking again", ""])
+    monkeypatch.setattr(jobs, "_refreshed", lambda job: next(answers, "") or refreshed(job))
+    jobs.wait(booked, Deadline(20), said.append)
+    assert said[0] == "the API failed (503); asking again"
+
+
+def test_sites_that_are_left_out_stay_on_record(grid: Grid) -> None:
+    both = {"server": {"nodes": 1, "cluster": "grisou"}, "agent": 1}
+    made(roles=both).async_init()
+    assert {job.site for job in live()} == {"lille", "nancy"}
+    made(roles={"agent": 1}).async_init()
+    provider = made(roles={"agent": 1})
+    assert provider.deployment
+    assert {job.site for job in provider.deployment.jobs} == {"lille", "nancy"}
+    provider.destroy()
+    assert not live()
 
 
 def test_a_job_about_to_be_launched_is_found(
@@ -247,7 +310,6 @@ def test_nothing_that_was_asked_for_is_dropped(grid: Grid) -> None:
     )
     made_of = request.make(asked.settings, {"server": 2, "agent": 1}, asked._source.booking)
     server, agent = made_of.machines
-    assert server.min == 1
     assert server.oar() == (
         "lille",
         "{network_address in ('" + "', '".join(named) + "')}/nodes=2",

@@ -10,7 +10,7 @@ from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.config_errors import load_settings
 from enoslib_nxc.errors import ConfigError, PlatformError
-from enoslib_nxc.g5k import request, where
+from enoslib_nxc.g5k import binding, request, where
 from enoslib_nxc.model import Job, Machine, Node, Plan, Reserved
 from enoslib_nxc.platforms import g5k
 
@@ -51,13 +51,13 @@ def bound(given: dict[str, G5kHost]) -> dict[str, str]:
 
 
 def test_hosts_get_nodes_of_their_roles_in_order() -> None:
-    found = g5k._bound(settings(), plan("a1", "a2", "b"), nodes(b=[9], a=[3, 1]), {})
+    found = binding.bound(settings(), plan("a1", "a2", "b"), nodes(b=[9], a=[3, 1]), {})
     assert bound(found) == {"a1": fqdn(3), "a2": fqdn(1), "b": fqdn(9)}
 
 
 def test_a_host_keeps_its_node() -> None:
     held = {"a2": machine("a2", 3), "b": machine("b", 4)}
-    found = g5k._bound(settings(), plan("a1", "a2", "b"), nodes(a=[3, 1], b=[9]), held)
+    found = binding.bound(settings(), plan("a1", "a2", "b"), nodes(a=[3, 1], b=[9]), held)
     assert bound(found) == {"a1": fqdn(1), "a2": fqdn(3), "b": fqdn(9)}
     assert list(held) == ["a2"]  # b's node is no more one of its role
 
@@ -68,13 +68,13 @@ def test_machines_of_a_job_that_is_over_are_forgotten() -> None:
     previous = factory.deployment("a1").model_copy(
         update={"machines": {"a1": machine("a1", 3, job=6), "a2": machine("a2", 4, job=7)}}
     )
-    assert list(g5k._held(previous, [Job(site="lille", uid=7)])) == ["a2"]
-    assert g5k._held(None, []) == {}
+    assert list(binding.held(previous, [Job(site="lille", uid=7)])) == ["a2"]
+    assert binding.held(None, []) == {}
 
 
 def test_too_few_nodes() -> None:
     with pytest.raises(PlatformError) as caught:
-        g5k._bound(settings(), plan("a1", "a2", "b"), nodes(a=[1], b=[9]), {})
+        binding.bound(settings(), plan("a1", "a2", "b"), nodes(a=[1], b=[9]), {})
     assert caught.value.brief == "the job has no node for a2"
 
 
@@ -90,10 +90,10 @@ def test_too_few_nodes() -> None:
 def test_min_says_how_few_nodes_will_do(wish: dict[str, object], *, enough: bool) -> None:
     given = (settings(**wish), plan("a1", "a2", "b"), nodes(a=[1], b=[9]), {})
     if enough:
-        assert bound(g5k._bound(*given)) == {"a1": fqdn(1), "b": fqdn(9)}
+        assert bound(binding.bound(*given)) == {"a1": fqdn(1), "b": fqdn(9)}
     else:
         with pytest.raises(PlatformError):
-            g5k._bound(*given)
+            binding.bound(*given)
 
 
 def test_a_kavlan_has_other_names_and_a_local_one_its_own_gateway(
@@ -189,6 +189,10 @@ def test_values_that_are_refused(wish: dict[str, object], text: str) -> None:
         ({"servers": [fqdn(1), fqdn(1)]}, "roles.a.servers: a node is named twice"),
         ({"servers": [fqdn(1)], "nodes": 2}, "roles.a.servers: 1 named, but the role has 2"),
         ({"servers": ["chiclet-1"]}, 'roles.a.servers[0]: "chiclet-1" is not allowed'),
+        (
+            {"secondary_networks": ["x", "x"]},
+            "roles.a.secondary_networks: a network is named twice",
+        ),
         ({"primary_network": "lan"}, 'roles.a.primary_network: no network has the id "lan"'),
     ],
 )

@@ -78,3 +78,10 @@ def test_record_of_another_format():
     assert caught.value.brief == (
         "the record of deployment test has format 99, this version of enoslib-nxc reads 3"
     )
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/tmp", "x" * 65])
+def test_a_name_never_leads_elsewhere(name):
+    assert state.find(name) is None
+    with pytest.raises(StateError, match="is no name of a deployment"), state.claim(name):
+        pass
