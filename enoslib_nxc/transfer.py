@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ FETCH_SECONDS = 15
 
 PROBE_SECONDS = 5
 """The same for a few bytes, which only show that there is a way."""
+
+_RUN = secrets.token_hex(4)
+"""Tells what this process sends from what others of the same user do. A child that it forks
+has it too, hence the pid beside it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Place:
     def ensure(self, file: File, timeout: float) -> str:
         """Have a file on the machine, and return its path there.
 
-        What a broken connection left of it is gone on with, not sent again.
+        What a broken connection of this process left is gone on with, not sent again.
 
         Args:
             file: which.
@@ -83,10 +89,12 @@ class Place:
             CommandError: it did not get there whole.
         """
         target = f"{self.directory}/{file.sha256}"
+        part = self.part(file)
         values = {
             "ACTION": "look",
             "DIRECTORY": self.directory,
             "FILE": target,
+            "PART": part,
             "SHA256": file.sha256,
             "ELSEWHERE": file.store_path,
             "PUBLIC": "yes" if self.public else "no",
@@ -94,7 +102,6 @@ class Place:
         told = self.run("place", values, timeout=QUESTION_SECONDS).strip()
         if told == "complete":
             return target
-        part = f"{target}.part"
         if file.lent:
             lent = {"FILE": part, "SOURCE": file.lent, "OWNER": file.owner}
             self.run("borrow", lent, timeout=timeout)
@@ -104,6 +111,10 @@ class Place:
             self._send(file, part, int(told.removeprefix("part=")), timeout)
         self.run("place", {**values, "ACTION": "accept"}, timeout=QUESTION_SECONDS)
         return target
+
+    def part(self, file: File) -> str:
+        """Return the path there of what arrives of a file: this process's own."""
+        return f"{self.directory}/{file.sha256}.part-{_RUN}-{os.getpid()}"
 
     def can_fetch(self, url: str) -> bool:
         """Tell whether the machine gets an answer from a URL."""

@@ -5,12 +5,14 @@ Stage 1 mounts HOST:DIR over NFS as the lower layer of /nix/store, so DIR holds 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from enoslib_nxc import shell, ssh
 from enoslib_nxc.config_g5k import G5k
-from enoslib_nxc.errors import ArtifactError
+from enoslib_nxc.errors import ArtifactError, CommandError
 from enoslib_nxc.g5k.staging import OURS, SERVED, Staging
 from enoslib_nxc.model import Artifacts
 from enoslib_nxc.ssh import HostKey
@@ -63,7 +65,9 @@ def stage(home: Staging, artifacts: Artifacts, deadline: Deadline) -> None:
         PlatformError: they did not get there.
     """
     place = home.place()
-    values = {"STORE": f"{home.home}/{DIRECTORY}"}
+    # of this call: another process may send to the same home
+    incoming = f".incoming-{secrets.token_hex(4)}"
+    values = {"STORE": f"{home.home}/{DIRECTORY}", "INCOMING": incoming}
 
     def run(action: str, **more: str) -> str:
         words = {**values, "ACTION": action, **more}
@@ -73,9 +77,14 @@ def stage(home: Staging, artifacts: Artifacts, deadline: Deadline) -> None:
     with home.told("the store"):
         missing = run("missing", NAMES="\n".join(names(artifacts))).split()
         for parcel in parcels(real, missing):
-            run("begin")
-            _send(place, real, parcel, f"{values['STORE']}/.incoming", deadline)
-            run("accept")
+            try:
+                run("begin")
+                _send(place, real, parcel, f"{values['STORE']}/{incoming}", deadline)
+                run("accept")
+            except CommandError:
+                with suppress(CommandError):  # what failed may be the way there
+                    run("drop")
+                raise
 
 
 def names(artifacts: Artifacts) -> list[str]:

@@ -89,7 +89,7 @@ class Staging:
                 path = place.ensure(file, timeout)
             except CommandError as error:
                 if _is_full(error):
-                    self.discard(self._staged(f"{file.sha256}.part"))
+                    self.discard(self._staged(PurePosixPath(place.part(file)).name))
                 raise
         return self._staged(PurePosixPath(path).name)
 

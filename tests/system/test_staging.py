@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from enoslib_nxc import shell
-from enoslib_nxc.errors import ArtifactError
+from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.staging import FullError, Staging
 from enoslib_nxc.model import StoreMap
@@ -84,7 +84,7 @@ def test_a_file_is_sent_once(staging, image, served, monkeypatch):
 def test_a_broken_copy_is_gone_on_with(staging, image, served):
     directory = served[0] / "public" / "enoslib-nxc"
     directory.mkdir(parents=True, exist_ok=True)
-    part = directory / f"{image.sha256}.part"
+    part = Path(staging.place().part(image))
     part.write_bytes(image.path.read_bytes()[: SIZE // 3])
     inode = part.stat().st_ino
     staged = Path(staging.put(image, 60).path)
@@ -110,10 +110,11 @@ def test_a_full_home(served, image):
     home, access, url = served
     directory = home / "public" / "enoslib-nxc"
     directory.mkdir(parents=True, exist_ok=True)
-    part = directory / f"{image.sha256}.part"
+    staging = Staging(access, url)
+    part = Path(staging.place().part(image))
     part.symlink_to("/dev/full")
     with pytest.raises(FullError) as caught:
-        Staging(access, url).put(image, 60)
+        staging.put(image, 60)
     assert caught.value.brief == "the home on frontend is full: no room for initrd"
     assert "No space left on device" in caught.value.details
     assert not part.is_symlink()
@@ -144,15 +145,53 @@ def test_a_store_is_sent_once(staging, served, tmp_path, monkeypatch):
     shutil.rmtree(store, ignore_errors=True)
     monkeypatch.setattr(nfs_store, "PARCEL_BYTES", 1)
     made = a_build(tmp_path)
-    # what a killed process left is no hindrance, and not taken for whole
-    (store / ".incoming" / "system").mkdir(parents=True)
+    # what others receive, or left when they were killed, is not taken for whole
+    for name in (".incoming-theirs", ".incoming-dead"):
+        (store / name / "system").mkdir(parents=True)
+    os.utime(store / ".incoming-dead", (0, 0))
     nfs_store.stage(staging, made, Deadline(60))
-    assert sorted(path.name for path in store.iterdir()) == ["link", "listed", "system"]
+    assert sorted(path.name for path in store.iterdir()) == [
+        ".incoming-theirs",
+        "link",
+        "listed",
+        "system",
+    ]
     assert (store / "system/bin/run").stat().st_mode & 0o777 == 0o755
     assert str((store / "link").readlink()) == "/nix/store/system"
     assert store.stat().st_mode & 0o777 == 0o755
     monkeypatch.setattr(shell, "pipe", None)
     nfs_store.stage(staging, made, Deadline(60))
+
+
+def test_two_that_send_a_store_at_once(staging, served, tmp_path, monkeypatch):
+    store = served[0] / "public" / "enoslib-nxc" / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    made, send, sent = a_build(tmp_path), nfs_store._send, []
+
+    def other_is_faster(*words):
+        send(*words)
+        if not sent:
+            sent.append(words)
+            nfs_store.stage(staging, made, Deadline(60))
+
+    monkeypatch.setattr(nfs_store, "_send", other_is_faster)
+    nfs_store.stage(staging, made, Deadline(60))
+    assert sorted(path.name for path in store.iterdir()) == ["link", "listed", "system"]
+    assert [path.name for path in (store / "system").iterdir()] == ["bin"]
+
+
+def test_a_store_that_did_not_arrive_leaves_nothing(staging, served, tmp_path, monkeypatch):
+    store = served[0] / "public" / "enoslib-nxc" / "store"
+    shutil.rmtree(store, ignore_errors=True)
+
+    def broken(_place, _store, _parcel, target, _deadline):
+        (Path(target) / "system").mkdir()
+        raise CommandError("ssh failed with exit status 255")
+
+    monkeypatch.setattr(nfs_store, "_send", broken)
+    with pytest.raises(PlatformError, match="the store did not get to the home"):
+        nfs_store.stage(staging, a_build(tmp_path), Deadline(60))
+    assert list(store.iterdir()) == []
 
 
 def test_a_store_that_is_not_here(staging, tmp_path):

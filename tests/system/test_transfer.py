@@ -67,7 +67,7 @@ def test_sent_over_ssh(place, image):
 def test_a_broken_copy_is_gone_on_with(place, image):
     directory = Path(place.directory)
     directory.mkdir(mode=0o700)
-    part = directory / f"{image.sha256}.part"
+    part = Path(place.part(image))
     part.write_bytes(image.path.read_bytes()[: SIZE // 3])
     part.chmod(0o600)
     inode = part.stat().st_ino
@@ -79,11 +79,23 @@ def test_a_broken_copy_is_gone_on_with(place, image):
 def test_a_damaged_copy_is_refused_and_then_sent_anew(place, image):
     directory = Path(place.directory)
     directory.mkdir(mode=0o700)
-    (directory / f"{image.sha256}.part").write_bytes(b"something else")
+    Path(place.part(image)).write_bytes(b"something else")
     with pytest.raises(CommandError) as caught:
         place.ensure(image, 60)
     assert "what arrived is not what was sent" in caught.value.details
     assert arrived(place.ensure(image, 60), image)
+
+
+def test_another_process_that_sends_the_same(place, image):
+    directory = Path(place.directory)
+    directory.mkdir(mode=0o700)
+    theirs, dead = (directory / f"{image.sha256}.part-{name}" for name in ("theirs", "dead"))
+    for part in (theirs, dead):
+        part.write_bytes(b"something else")
+    os.utime(dead, (0, 0))
+    target = Path(place.ensure(image, 60))
+    assert arrived(str(target), image)
+    assert sorted(directory.iterdir()) == [target, theirs]
 
 
 def test_a_shared_store_needs_no_copy(place, image, tmp_path):

@@ -155,7 +155,9 @@ def test_a_file_that_is_there_is_not_sent(machine, tmp_path):
 def test_a_broken_copy_is_gone_on_with(machine, tmp_path):
     made, place = machine("part=1048576")
     place.ensure(file(tmp_path), 60)
-    there = f"sh -c 'umask 077; LC_ALL=C cat >> /tmp/enoslib-nxc-t/{'5' * 64}.part'"
+    part = place.part(file(tmp_path))
+    assert part.startswith(f"/tmp/enoslib-nxc-t/{'5' * 64}.part-")
+    there = f"sh -c 'umask 077; LC_ALL=C cat >> {part}'"
     assert made.calls == ["place", f"send initrd from 1048576: {there}", "place accept"]
 
 
