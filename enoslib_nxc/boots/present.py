@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enoslib_nxc import node, reach, shell, ssh, survey
 from enoslib_nxc.boots.arrival import PATIENCE
 from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.g5k import jumped
 from enoslib_nxc.model import Deployment, Machine
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
@@ -77,7 +78,9 @@ def look(deployment: Deployment, home: Home, host: str) -> Present:
             return Present(access, host_key, survey.ask(access, host_key))
         except CommandError as error:
             told = error.details
-    raise UnreachableError(f"{host} cannot be reached by ssh: {shell.tail(told, 1)}")
+    raise UnreachableError(
+        f"{host} cannot be reached by ssh: {jumped.reason(told)}", details=shell.tail(told)
+    )
 
 
 def ways(deployment: Deployment, home: Home, host: str) -> list[tuple[Access, HostKey]]:

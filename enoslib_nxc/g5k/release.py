@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from enoslib_nxc import node, parallel, reach, ssh, status
 from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.g5k import jumped
 from enoslib_nxc.model import Deployment
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
@@ -99,9 +100,8 @@ def _send(deployment: Deployment, home: Home, host: str, deadline: Deadline) -> 
         timeout = max(1.0, min(SEND_SECONDS, deadline.remaining()))
         return ssh.script(access, node.text("reboot"), timeout=timeout).stdout.strip()
     except CommandError as error:
-        raise PlatformError(
-            f"{_named(deployment, host)} was not rebooted: {_last(error)}"
-        ) from error
+        why = jumped.reason(error.details) or error.brief
+        raise PlatformError(f"{_named(deployment, host)} was not rebooted: {why}") from error
 
 
 def _stranger(deployment: Deployment, home: Home, host: str) -> Access:
@@ -180,8 +180,4 @@ def _named(deployment: Deployment, host: str) -> str:
 
 def _is_refusal(error: CommandError) -> bool:
     """Tell whether a node does not know us; a jump host that does not is another matter."""
-    return "Permission denied" in error.details and "UNKNOWN port" not in error.details
-
-
-def _last(error: CommandError) -> str:
-    return (error.details.splitlines() or [error.brief])[-1]
+    return "Permission denied" in error.details and not jumped.failed(error.details)

@@ -6,6 +6,7 @@ from enoslib_nxc import node, ssh, survey
 from enoslib_nxc.boots import present
 from enoslib_nxc.boots.present import UnreachableError
 from enoslib_nxc.errors import CommandError
+from enoslib_nxc.g5k import jumped
 from enoslib_nxc.model import Entry, Reserved
 from enoslib_nxc.shell import Result
 from enoslib_nxc.state import Home
@@ -75,3 +76,28 @@ def test_nodes_of_deploy_jobs_are_not_asked(closed, tmp_path):
     with pytest.raises(UnreachableError):
         present.look(*reserved(tmp_path, deploy=True), "server")
     assert tried == [("root", "id_ed25519", NODE), ("root", "", NODE)]
+
+
+def test_a_way_that_is_broken(monkeypatch, tmp_path):
+    told = (
+        "$ ssh ...\nada@access: Permission denied (publickey).\n"
+        "Connection closed by UNKNOWN port 65535"
+    )
+
+    def ask(_access, _host_key):
+        raise CommandError("ssh failed", details=told)
+
+    monkeypatch.setattr(survey, "ask", ask)
+    with pytest.raises(UnreachableError) as caught:
+        present.look(*reserved(tmp_path, deploy=True), "server")
+    assert caught.value.brief == (
+        "server cannot be reached by ssh: ada@access: Permission denied (publickey)."
+    )
+    assert caught.value.details == told
+
+
+def test_the_reason_of_a_failed_jump():
+    closed = "Connection closed by UNKNOWN port 65535"
+    assert jumped.reason(f"timed out\n{closed}\n\n") == "timed out"
+    assert jumped.reason(f"$ ssh ...\n{closed}") == closed
+    assert jumped.reason("") == ""

@@ -101,6 +101,6 @@ def test_one_that_never_came_up(after, tmp_path):
     told = after(server=[SILENT], agent1=[BEFORE])
     assert lose(tmp_path, "server", "agent1", state="started") == (
         "server (n-1) was not rebooted: Connection timed out",
-        "agent1 (n-2) was not rebooted: Connection closed by UNKNOWN port 65535",
+        "agent1 (n-2) was not rebooted: ada@access: Permission denied (publickey).",
     )
     assert told == []
