@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from enoslib.errors import EnosError
 
 from enoslib_nxc import shell
 from enoslib_nxc.builder import NixOSComposeConf
@@ -91,9 +92,26 @@ def _kept(grid: GridRehearsal) -> dict[str, str]:
     return {"XDG_CACHE_HOME": cache, "XDG_STATE_HOME": str(grid.directory / "state")}
 
 
-def main() -> None:
+def main() -> int:
+    """Be that program; errors are shown as `enoslib-nxc` shows them.
+
+    Returns:
+        Exit status: 1 for an error, 130 for Ctrl-C.
+    """
+    try:
+        _show(Path(sys.argv[1]))
+    except EnosError as error:  # ours, and EnOSlib's on reservations
+        click.echo(f"error: {error}", err=True)
+        return 1
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return 130
+    return 0
+
+
+def _show(path: Path) -> None:
     """Reserve, boot, say what there is, and give it all back."""
-    conf = NixOSComposeConf.from_file(Path(sys.argv[1]))
+    conf = NixOSComposeConf.from_file(path)
     with NixOSCompose(conf) as (roles, networks):
         for role, hosts in roles.items():
             click.echo(f"{role}\t{', '.join(sorted(host.address for host in hosts))}")
@@ -102,4 +120,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
