@@ -80,13 +80,19 @@ def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
         return [*access.via, "-o", "StrictHostKeyChecking=yes"]
     words = [
         f"StrictHostKeyChecking={host_key.value}",
-        f"UserKnownHostsFile={access.known_hosts}",
+        f"UserKnownHostsFile={_quoted(access.known_hosts)}",
         "GlobalKnownHostsFile=/dev/null",
         f"HostKeyAlias={access.name}",
         "UpdateHostKeys=no",
         "HashKnownHosts=no",  # we find keys by their name
     ]
     return [*(word for option in words for word in ("-o", option)), *access.via]
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a value of ssh_config(5): blanks would part it, % begins a token."""
+    text = str(path).replace("%", "%%")
+    return f'"{text}"' if any(sign.isspace() for sign in text) else text
 
 
 def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> list[str]:

@@ -1,6 +1,7 @@
 """The kexec boot without a machine: command lines, where files come from, who answers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -176,6 +177,19 @@ def test_who_cannot_fetch(machine, monkeypatch):
 
     monkeypatch.setattr(ssh, "script", script)
     assert not place.can_fetch("http://10.0.0.1:80/x/probe")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("/home/ada/known_hosts", "/home/ada/known_hosts"),
+        ("/home/ada l/known_hosts", '"/home/ada l/known_hosts"'),
+        ("/home/100%/known_hosts", "/home/100%%/known_hosts"),
+    ],
+)
+def test_a_home_with_odd_signs(path, value):
+    access = Access("server", "10.0.0.1", 22, "root", None, Path(path))
+    assert f"UserKnownHostsFile={value}" in ssh.options(access)
 
 
 def test_pins_are_replaced_by_name(tmp_path):
