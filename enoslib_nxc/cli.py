@@ -15,7 +15,7 @@ from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.config import Build, Deadlines
 from enoslib_nxc.errors import NxcError, StateError
 from enoslib_nxc.g5k import walltime as walltimes
-from enoslib_nxc.g5k.jobs import clock
+from enoslib_nxc.g5k.awaited import clock
 from enoslib_nxc.model import Machine
 from enoslib_nxc.reporters import make
 from enoslib_nxc.version import __version__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from enoslib.errors import InvalidReservationCritical
@@ -17,7 +16,7 @@ from grid5000.objects import Job as ApiJob
 
 from enoslib_nxc.errors import PlatformError, StateError
 from enoslib_nxc.g5k import api
-from enoslib_nxc.g5k.request import DEPLOY, ORIGIN, TIMEZONE
+from enoslib_nxc.g5k.request import DEPLOY, ORIGIN
 from enoslib_nxc.model import Job
 from enoslib_nxc.wait import Deadline
 
@@ -33,8 +32,8 @@ LISTED = "waiting,launching,running"
 NOT_OARS = (401, 403, 500, 502, 503, 504)
 """HTTP statuses of a submission that say nothing of what was asked for."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
-"""Seconds between two looks at a job that is waited for: the first, and the longest."""
+PAUSE = 0.25
+"""Seconds between two looks at a job that was deleted."""
 
 
 def find(name: str, sites: Iterable[str]) -> list[ApiJob]:
@@ -220,77 +219,6 @@ def _require_types(jobs: Iterable[ApiJob], conf: Configuration) -> None:
             )
 
 
-def wait(booked: Booked, deadline: Deadline, say: Callable[[str], None]) -> None:
-    """Wait until all jobs run.
-
-    Args:
-        booked: what is reserved.
-        deadline: until when.
-        say: told when it changes what is expected.
-
-    Raises:
-        PlatformError: a job ended before it ran, or the time is over.
-        ApiError: the API cannot be asked.
-    """
-    pause, said = FIRST_PAUSE, ""
-    while True:
-        told = "; ".join(filter(None, map(_refreshed, booked.jobs)))
-        waiting = [job for job in booked.jobs if job.state != "running"]
-        for job in waiting:
-            _require_pending(job)
-        if not (waiting or told):
-            return
-        told = told or "; ".join(map(_expectation, waiting))
-        if told != said:
-            say(told)
-            said = told
-        if deadline.passed:
-            raise PlatformError(
-                f"{told}: not running within {deadline.seconds:g} s",
-                resolution="init() goes on waiting; destroy() deletes the job; "
-                "deadlines.acquire sets the time",
-            )
-        time.sleep(min(pause, deadline.remaining() or FIRST_PAUSE))
-        pause = min(LONGEST_PAUSE, pause * 1.3)
-
-
-def _refreshed(job: ApiJob) -> str:
-    """Look at a job anew; return why that failed, where it may work in a while."""
-    try:
-        api.call(f"look at job {job.uid} of {job.site}", job.refresh)
-    except api.ApiError as error:
-        if not error.passing:
-            raise
-        return f"{error.brief}; asking again"
-    return ""
-
-
-def _require_pending(job: ApiJob) -> None:
-    if job.state in PENDING:
-        return
-    events = [str(event.get("type", "")) for event in getattr(job, "events", None) or []]
-    raise PlatformError(
-        f"job {job.uid} of {job.site} ended before it ran: {job.state}",
-        details="\n".join(filter(None, [getattr(job, "message", ""), ", ".join(events)])),
-        resolution="init() reserves anew",
-    )
-
-
-def _expectation(job: ApiJob) -> str:
-    at = getattr(job, "scheduled_at", None)
-    when = f"expected at {clock(at)}" if at else "no date yet"
-    return f"job {job.uid} of {job.site} is {job.state}, {when}"
-
-
-def clock(seconds: float) -> str:
-    """Return a date as the sites write it, for people.
-
-    Args:
-        seconds: since the epoch.
-    """
-    return datetime.fromtimestamp(seconds, TIMEZONE).strftime("%Y-%m-%d %H:%M:%S")
-
-
 def looks(recorded: Iterable[Job]) -> dict[Job, ApiJob | None]:
     """Return recorded jobs as the API knows them; None for those that it has forgotten.
 
@@ -356,5 +284,5 @@ def _delete(recorded: Job, deadline: Deadline) -> None:
                 f"{deadline.seconds:.0f} s after it was deleted",
                 resolution=f"look at it on the frontend: oarstat -j {job.uid}",
             )
-        time.sleep(FIRST_PAUSE / 4)
+        time.sleep(PAUSE)
         api.call(f"look at job {job.uid}", job.refresh)

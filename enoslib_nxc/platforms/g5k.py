@@ -20,6 +20,7 @@ from enoslib_nxc.errors import NxcError, PlatformError, StateError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.g5k import (
     api,
+    awaited,
     binding,
     jobs,
     names,
@@ -113,9 +114,9 @@ class G5kPlatform:
         with step(report, Phase.ACQUIRE, "wait for the reservation") as waiting:
             for remark in api.remarks():
                 waiting.progress(remark)
-            jobs.wait(booked, self._deadline(settings), waiting.progress)
+            awaited.wait(booked, self._deadline(settings), waiting.progress)
             for left in walltime.remaining(booked.names):
-                until = f"{jobs.clock(left.ends_at)} ({left.seconds / 60:.0f} min left)"
+                until = f"{awaited.clock(left.ends_at)} ({left.seconds / 60:.0f} min left)"
                 waiting.progress(f"job {left.job.uid} of {left.job.site} runs until {until}")
         hosts, networks = self._resources(booked)
         held = binding.held(previous, booked.names)

@@ -23,7 +23,7 @@ from enoslib.infra.enos_g5k.configuration import Configuration
 from enoslib_nxc import NixOSCompose, NixOSComposeConf, deploy, state
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError, StateError
 from enoslib_nxc.events import Event, Status, silent
-from enoslib_nxc.g5k import api, jobs, request, walltime
+from enoslib_nxc.g5k import api, awaited, jobs, request, walltime
 from enoslib_nxc.model import Job
 from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.rehearsal.jobs import Pace
@@ -170,10 +170,10 @@ def test_an_api_that_is_away_while_a_job_waits(
     grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     booked = jobs.reserve(_request())
-    refreshed, said = jobs._refreshed, []
+    refreshed, said = awaited._refreshed, []
     answers = iter(["the API failed (503); asking again", ""])
-    monkeypatch.setattr(jobs, "_refreshed", lambda job: next(answers, "") or refreshed(job))
-    jobs.wait(booked, Deadline(20), said.append)
+    monkeypatch.setattr(awaited, "_refreshed", lambda job: next(answers, "") or refreshed(job))
+    awaited.wait(booked, Deadline(20), said.append)
     assert said[0] == "the API failed (503); asking again"
 
 
@@ -273,9 +273,9 @@ def test_dates(grid: Grid) -> None:
     assert abs(jobs.look(job).scheduled_at - start) <= 1
     booked = jobs.reserve(_request())
     with pytest.raises(PlatformError) as caught:
-        jobs.wait(booked, Deadline(0.5), lambda _text: None)
+        awaited.wait(booked, Deadline(0.5), lambda _text: None)
     assert "not running within 0.5 s" in caught.value.brief
-    assert jobs.clock(start) in caught.value.brief
+    assert awaited.clock(start) in caught.value.brief
 
 
 def _request(**more: object) -> Configuration:
@@ -374,7 +374,7 @@ def test_the_walltime_that_is_left(grid: Grid) -> None:
     provider = made()
     assert provider.remaining_walltime() is None
     provider.async_init()
-    jobs.wait(jobs.reserve(_request()), Deadline(20), lambda _text: None)
+    awaited.wait(jobs.reserve(_request()), Deadline(20), lambda _text: None)
     left = provider.remaining_walltime()
     assert left is not None
     assert 1700 < left <= 1800
@@ -396,7 +396,7 @@ def test_a_job_that_ends_while_it_is_waited_for(grid: Grid) -> None:
     booked = jobs.Booked(en.G5k(_request()), fresh=False)
     booked.provider.driver._jobs = [jobs.look(job)]
     with pytest.raises(PlatformError) as caught:
-        jobs.wait(booked, Deadline(10), lambda _text: None)
+        awaited.wait(booked, Deadline(10), lambda _text: None)
     assert caught.value.brief == f"job {job.uid} of lille ended before it ran: error"
     # a new one is reserved then
     again = made()
@@ -428,4 +428,4 @@ def test_walltime_of_a_job_that_is_over(grid: Grid) -> None:
 
 def test_dates_are_those_of_the_sites() -> None:
     told = datetime(2026, 7, 1, 12, 0, 0, tzinfo=request.TIMEZONE)
-    assert jobs.clock(told.timestamp()) == "2026-07-01 12:00:00"
+    assert awaited.clock(told.timestamp()) == "2026-07-01 12:00:00"
