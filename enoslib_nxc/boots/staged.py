@@ -169,7 +169,9 @@ class StagedDelivery:
         home = staging.at(settings, site, run.deployment.login)
         place = home.place_of(CONTEXT, under=token)
         kept = Kept(site=site, path=place.path, url=place.url)
-        record = Published(login=run.deployment.login, g5k=settings, files=(kept,))
+        # what an earlier run could not remove is still there
+        files = tuple(dict.fromkeys((*published.load(run.home).files, kept)))
+        record = Published(login=run.deployment.login, g5k=settings, files=files)
         published.save(run.home, record)
         self._home = run.home
         return home.write(CONTEXT, run.context.text, under=token).url

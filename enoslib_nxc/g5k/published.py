@@ -78,17 +78,23 @@ def save(home: Home, published: Published) -> None:
 def take_back(home: Home) -> tuple[str, ...]:
     """Remove all that a deployment has published; nodes can no longer reboot into it.
 
+    What cannot be removed stays on record.
+
     Returns:
         What could not be removed, for people.
     """
     published = load(home)
-    troubles = []
+    left, troubles = [], []
     for each in published.files:
         try:
             published.home_of(each.site).discard(each.staged)
         except NxcError as error:
+            left.append(each)
             troubles.append(f"{each.path} on {each.site} was not removed: {error.brief}")
-    _file(home).unlink(missing_ok=True)
+    if left:
+        save(home, published.model_copy(update={"files": tuple(left)}))
+    else:
+        _file(home).unlink(missing_ok=True)
     return tuple(troubles)
 
 

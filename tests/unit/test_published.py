@@ -17,14 +17,18 @@ def kept(name, site="lille"):
 @pytest.fixture
 def homes(monkeypatch):
     """Homes that remember what was taken back."""
-    gone = []
+
+    class Gone(list):
+        reachable = False
+
+    gone = Gone()
 
     class Stub:
         def __init__(self, site):
             self.site = site
 
         def discard(self, staged):
-            if self.site == "nancy":
+            if self.site == "nancy" and not gone.reachable:
                 raise PlatformError("nancy cannot be reached")
             gone.append((self.site, staged))
 
@@ -46,6 +50,11 @@ def test_what_was_published_is_taken_back(tmp_path, homes):
         "/home/ada/public/b on nancy was not removed: nancy cannot be reached",
     )
     assert homes == [("lille", Staged("/home/ada/public/a", "http://public/a"))]
+    # what is still there stays on record
+    assert published.load(home) == record.model_copy(update={"files": files[1:]})
+    homes.reachable = True
+    assert published.take_back(home) == ()
+    assert [site for site, _ in homes] == ["lille", "nancy"]
     assert list(tmp_path.iterdir()) == []
     assert published.take_back(home) == ()
 

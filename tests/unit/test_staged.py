@@ -197,3 +197,19 @@ def test_a_json_that_nodes_cannot_fetch(homes, tmp_path):
     )
     delivery.close()
     assert homes["lille"].asked[-1].startswith("discard ")
+
+
+def test_a_json_that_could_not_be_removed_stays_on_record(homes, monkeypatch, tmp_path):
+    def discard(_home, _staged):
+        raise PlatformError("lille cannot be reached")
+
+    made, delivery = run(tmp_path, "server", push="send"), StagedDelivery()
+    delivery.prepare(made, {"server": Place("send")}, inline=False)
+    kept = published.load(made.home)
+    monkeypatch.setattr(Home, "discard", discard)
+    delivery.close()
+    assert published.load(made.home) == kept
+    # another run's comes beside it, not in its place
+    made = run(tmp_path, "server", push="send", sites=("nancy",))
+    StagedDelivery().prepare(made, {"server": Place("send")}, inline=False)
+    assert [file.site for file in published.load(made.home).files] == ["lille", "nancy"]
