@@ -82,11 +82,14 @@ class StagedDelivery:
         return there
 
     def close(self) -> None:
-        """Remove the deployment JSON from the home: the nodes have it, or never will."""
+        """Remove the deployment JSON from the home, once no node is to fetch it any more.
+
+        What stays there is on record, for `destroy()`.
+        """
         self.context_url = ""
-        if self._home:
+        if self._home and not _booting(self._home):
             published.take_back(self._home)
-            self._home = None
+        self._home = None
 
     def _of(self, node: Reserved) -> tuple[Staged | None, ...]:
         """Return the files in the home that a node can reach; None for each that is not."""
@@ -212,6 +215,13 @@ def _reserved(run: Run, host: str) -> Reserved:
     reserved = run.machine(host).reserved
     assert reserved  # noqa: S101 (this delivery is for reserved nodes)
     return reserved
+
+
+def _booting(home: Home) -> bool:
+    """Tell whether machines were started, and not seen yet: Ctrl-C leaves such."""
+    deployment = home.load()
+    machines = deployment.machines.values() if deployment else ()
+    return any(machine.state == "started" for machine in machines)
 
 
 def _is_shut(node: Reserved) -> bool:

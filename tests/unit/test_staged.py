@@ -199,6 +199,19 @@ def test_a_json_that_nodes_cannot_fetch(homes, tmp_path):
     assert homes["lille"].asked[-1].startswith("discard ")
 
 
+@pytest.mark.parametrize(
+    ("state", "stays"), [("started", True), ("up", False), ("lost", False)]
+)
+def test_the_json_stays_for_nodes_that_are_booting(homes, tmp_path, state, stays):
+    made, delivery = run(tmp_path, "server", "agent1", push="send"), StagedDelivery()
+    delivery.prepare(made, {"server": Place("send")}, inline=False)
+    up = made.machine("agent1").model_copy(update={"state": "up"})
+    made.having(made.machine("server").model_copy(update={"state": state}), up)
+    delivery.close()
+    assert bool(published.load(made.home).files) is stays
+    assert homes["lille"].asked[-1].startswith("write" if stays else "discard")
+
+
 def test_a_json_that_could_not_be_removed_stays_on_record(homes, monkeypatch, tmp_path):
     def discard(_home, _staged):
         raise PlatformError("lille cannot be reached")
