@@ -13,12 +13,39 @@ from enoslib_nxc import parallel, ssh
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import BootError, NxcError
 from enoslib_nxc.events import Event, Phase, Status, step
-from enoslib_nxc.g5k import deployments
+from enoslib_nxc.g5k import deployments, where
 from enoslib_nxc.g5k.deployments import Failure, Order
 from enoslib_nxc.wait import Deadline
 
 SECONDS = 1200.0
 """For one deployment: servers take minutes for each of their reboots, and there are two."""
+
+ANSWER_SECONDS = 45.0
+"""For a site's frontend to say that the way there is open."""
+
+
+def cut_off(run: Run, hosts: Iterable[str]) -> set[str]:
+    """Return the hosts that were up, and may be still: the way to their site is broken.
+
+    An agent without the key, or an access machine that is down, silences healthy nodes.
+
+    Args:
+        run: the run.
+        hosts: hosts on nodes that do not answer.
+    """
+    sites: dict[str, set[str]] = defaultdict(set)
+    for host in hosts:
+        machine = run.machine(host)
+        if machine.reserved and machine.state == "up":
+            sites[machine.reserved.site].add(host)
+
+    def answers(site: str) -> None:
+        # None: we are on it
+        if frontend := where.frontend(run.settings.g5k, site, run.deployment.login):
+            ssh.script(frontend, "true", timeout=ANSWER_SECONDS)
+
+    silent = parallel.each(sites, answers).failed
+    return {host for site in silent for host in sites[site]}
 
 
 def install(run: Run, hosts: Iterable[str]) -> dict[str, NxcError]:

@@ -143,7 +143,10 @@ class KexecBoot:
             self._delivery.close()
 
     def _able(self, run: Run, hosts: Iterable[str]) -> Outcomes[Present]:
-        """Look at machines; those of a deploy job that do not answer are deployed first."""
+        """Look at machines; those of a deploy job that do not answer are deployed first.
+
+        Not those that were up, where nothing of their site answers.
+        """
 
         def look(host: str) -> Present:
             return able(run.deployment, run.home, host)
@@ -154,6 +157,7 @@ class KexecBoot:
             for host, error in found.failed.items()
             if isinstance(error, UnreachableError) and _resettable(run.machine(host))
         }
+        deployed -= deployed_first.cut_off(run, deployed)
         if deployed:
             failed = deployed_first.install(run, deployed)
             again = parallel.each(deployed - failed.keys(), look)

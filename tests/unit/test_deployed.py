@@ -1,16 +1,17 @@
 """The environment that nodes of a deploy job are given before kexec, without a node."""
 
 import json
+import socket
 from dataclasses import replace
 
 import pytest
 
-from enoslib_nxc import parallel
+from enoslib_nxc import parallel, ssh
 from enoslib_nxc.boots import deployed, kexec
 from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.present import Present, UnreachableError
 from enoslib_nxc.context import NodeContext
-from enoslib_nxc.errors import BootError, PlatformError
+from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.g5k import deployments
 from enoslib_nxc.g5k.deployments import Failure
 from enoslib_nxc.model import Reserved
@@ -108,3 +109,50 @@ def test_a_node_lost_on_another_job_stays_lost(monkeypatch, orders, tmp_path):
     assert done == ["server"]
     assert failed["agent1"] == "agent1 did not come back from kexec within 300 s"
     assert orders == []
+
+
+@pytest.mark.parametrize(
+    ("state", "opened", "again"),
+    [("up", False, False), ("up", True, True), ("started", False, True)],
+)
+def test_nodes_are_not_deployed_for_a_broken_way(
+    monkeypatch, orders, tmp_path, state, opened, again
+):
+    asked = []
+
+    def script(access, text, **_more):
+        asked.append((access.address, access.user, text))
+        if not opened:
+            raise CommandError("ssh failed", details="Permission denied (publickey).")
+
+    def able(_deployment, _home, host):
+        if orders:
+            return Present(None, None, None)
+        raise UnreachableError(f"{host} cannot be reached by ssh: timed out")
+
+    monkeypatch.setattr(ssh, "script", script)
+    monkeypatch.setattr(kexec, "able", able)
+    monkeypatch.setattr(socket, "getfqdn", lambda: "laptop.example.org")
+    made = run(tmp_path, "server", "server2", env_name="debian12-min")
+    machines = {
+        host: machine.model_copy(
+            update={
+                "state": state,
+                "reserved": Reserved(node=f"m-{host}", site="lille", job=1, deploy=True),
+            }
+        )
+        for host, machine in made.deployment.machines.items()
+    }
+    update = {"machines": machines, "login": "ada"}
+    made = replace(made, deployment=made.deployment.model_copy(update=update))
+    found = KexecBoot()._able(made, machines)
+    # one question for a site, none where nothing was up
+    assert asked == ([("lille.grid5000.fr", "ada", "true")] if state == "up" else [])
+    assert bool(orders) is again
+    briefs = {host: error.brief for host, error in found.failed.items()}
+    if again:
+        assert briefs == {}
+    else:
+        assert briefs == {
+            host: f"{host} cannot be reached by ssh: timed out" for host in machines
+        }
