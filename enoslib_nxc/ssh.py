@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -228,7 +230,21 @@ def pin(known_hosts: Path, name: str, shown: str = "") -> None:
         lines = _lines(known_hosts)
         kept = [line for line in lines if not _is_of(line, name)]
         if shown or len(kept) != len(lines):
-            known_hosts.write_text("".join(kept) + shown)
+            _replace(known_hosts, "".join(kept) + shown)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file anew: ssh processes, which read it meanwhile, see it whole."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+        if file.exists():
+            shutil.copymode(file, name)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def rename_pin(known_hosts: Path, old: str, new: str) -> None:

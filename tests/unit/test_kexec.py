@@ -179,6 +179,18 @@ def test_who_cannot_fetch(machine, monkeypatch):
     assert not place.can_fetch("http://10.0.0.1:80/x/probe")
 
 
+def test_pins_are_never_half_there(tmp_path):
+    known = tmp_path / "known_hosts"
+    known.write_text("server ssh-ed25519 A\n")
+    known.chmod(0o640)
+    with known.open() as reader:
+        ssh.pin(known, "agent1", "agent1 ssh-ed25519 B\n")
+        assert reader.read() == "server ssh-ed25519 A\n"
+    assert known.read_text() == "server ssh-ed25519 A\nagent1 ssh-ed25519 B\n"
+    assert known.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [known]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
