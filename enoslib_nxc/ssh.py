@@ -16,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 
 from enoslib_nxc import shell
+from enoslib_nxc.errors import DeadlineError
 from enoslib_nxc.shell import Result
 
 LOOK_SECONDS = 0.2
@@ -133,20 +134,35 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
 
 
 @contextmanager
-def turn(access: Access) -> Iterator[None]:
+def turn(access: Access, timeout: float) -> Iterator[float]:
     """Wait until a connection may be opened: a jump host bears few at once.
 
     Args:
         access: of the machine; without a jump there is nothing to wait for.
+        timeout: seconds for the wait and for what follows.
+
+    Yields:
+        The seconds that are left for that.
+
+    Raises:
+        DeadlineError: the time was over before its turn came.
     """
     if "-J" not in access.via[:-1]:
-        yield
+        yield timeout
         return
     jump = access.via[access.via.index("-J") + 1]
     with _pinning:
         turns = _turns.setdefault(jump, threading.BoundedSemaphore(JUMPED))
-    with turns:
-        yield
+    started = time.monotonic()
+    if not turns.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX)):
+        raise DeadlineError(
+            f"{access.name}: no turn on jump host {jump} within {timeout:g} s",
+            details=f"it bears {JUMPED} connections at once",
+        )
+    try:
+        yield max(0.1, round(timeout - (time.monotonic() - started), 1))
+    finally:
+        turns.release()
 
 
 def to_builder(
@@ -190,8 +206,8 @@ def script(
         CommandError: ssh or the script failed, or the time was over.
     """
     command = argv(access, "sh", "-s", "--", *arguments, host_key=host_key)
-    with turn(access):
-        return shell.run(command, timeout=timeout, stdin=text, check=check)
+    with turn(access, timeout) as left:
+        return shell.run(command, timeout=left, stdin=text, check=check)
 
 
 def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int | bool]:

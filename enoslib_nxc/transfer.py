@@ -136,5 +136,5 @@ class Place:
             shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)
             return
         words = ssh.argv(self.access, *words, host_key=self.host_key)
-        with ssh.turn(self.access):
-            shell.stream(words, timeout=timeout, stdin_from=file.path, offset=offset)
+        with ssh.turn(self.access, timeout) as left:
+            shell.stream(words, timeout=left, stdin_from=file.path, offset=offset)

@@ -156,6 +156,6 @@ def _send(
     if place.access is None:
         shell.pipe(pack, unpack, timeout=seconds)
         return
-    with ssh.turn(place.access):
+    with ssh.turn(place.access, seconds) as left:
         words = ssh.argv(place.access, *unpack, host_key=HostKey.PINNED)
-        shell.pipe(pack, words, timeout=seconds)
+        shell.pipe(pack, words, timeout=left)

@@ -2,8 +2,12 @@
 
 import threading
 import time
+from contextlib import ExitStack
+
+import pytest
 
 from enoslib_nxc import ssh
+from enoslib_nxc.errors import DeadlineError
 from enoslib_nxc.ssh import Access
 
 JUMP = ("-F", "/config", "-J", "ada@access.grid5000.fr")
@@ -15,7 +19,7 @@ def most_at_once(via):
     access = Access("node", "node", 22, "root", None, None, via)
 
     def connect():
-        with ssh.turn(access):
+        with ssh.turn(access, 60):
             with lock:
                 now[0] += 1
                 most[0] = max(most[0], now[0])
@@ -37,3 +41,31 @@ def test_few_at_once_through_a_jump_host():
 
 def test_all_at_once_without_one():
     assert most_at_once(("-F", "none")) > ssh.JUMPED
+
+
+def test_who_waits_gives_up_when_the_time_is_over():
+    access = Access("node", "node", 22, "root", None, None, JUMP)
+    with ExitStack() as busy:
+        for _ in range(ssh.JUMPED):
+            assert busy.enter_context(ssh.turn(access, 60)) == 60
+        with pytest.raises(DeadlineError) as caught:
+            ssh.script(access, "true", timeout=0.05)
+    assert str(caught.value) == (
+        "node: no turn on jump host ada@access.grid5000.fr within 0.05 s\n"
+        f"  it bears {ssh.JUMPED} connections at once"
+    )
+    with ssh.turn(access, 60) as left:
+        assert left == 60
+
+
+def test_the_wait_counts():
+    access = Access("node", "node", 22, "root", None, None, JUMP)
+    with ExitStack() as busy:
+        for _ in range(ssh.JUMPED):
+            busy.enter_context(ssh.turn(access, 60))
+        free = busy.pop_all()
+        thread = threading.Timer(0.3, free.close)
+        thread.start()
+        with ssh.turn(access, 60) as left:
+            assert left < 60
+        thread.join()
