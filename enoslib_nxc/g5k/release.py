@@ -30,6 +30,9 @@ KNOCK_SECONDS = 15
 PAUSE_SECONDS = 2.0
 """Between two connections."""
 
+SILENT_SECONDS = {"up": SEND_SECONDS, "started": 300.0, "lost": SEND_SECONDS}
+"""For a node to answer at all: one that was started may take minutes, firmware included."""
+
 LEAVE_SECONDS = 5.0
 """For a node that was told to leave by kexec to be gone (`playbooks/kexec.sh`)."""
 
@@ -51,9 +54,8 @@ def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[s
     ours = [m.host for m in deployment.machines.values() if m.reserved and m.state != "planned"]
 
     def release(host: str) -> None:
-        soon = deadline
-        if deployment.machines[host].state == "lost":  # it was waited for already
-            soon = Deadline(min(SEND_SECONDS, deadline.remaining()))
+        seconds = SILENT_SECONDS[deployment.machines[host].state]
+        soon = Deadline(min(seconds, deadline.remaining()))
         if boot_id := _send(deployment, home, host, soon):
             _await(deployment, home, host, boot_id, deadline)
 
