@@ -108,6 +108,18 @@ def _all_jobs() -> list[str]:
 
 
 @pytest.mark.full
+def test_changed_parameters_boot_the_nodes_again(shared_grid: Grid) -> None:
+    provider = made(JOB, "g5k-ramdisk")
+    provider.init()
+    before = lab.boot_ids(provider)
+    changed = made(JOB, "g5k-ramdisk", parameters={"answer": 42})
+    changed.init()
+    after = lab.boot_ids(changed)
+    assert all(before[host] != after[host] for host in before)
+    assert len(jobs.find(JOB, ["lille"])) == 1
+
+
+@pytest.mark.full
 def test_a_job_that_is_over_is_reserved_anew(shared_grid: Grid) -> None:
     provider = made(JOB, "g5k-ramdisk", roles={"server": 1})
     provider.init()

@@ -14,7 +14,6 @@ import enoslib as en
 import pytest
 
 from enoslib_nxc import NixOSCompose, state
-from enoslib_nxc.events import Event, Phase, Status
 from enoslib_nxc.g5k import jobs
 from tests.system import lab
 from tests.system.grid import Grid, node
@@ -82,22 +81,6 @@ def test_a_reload_from_another_process_boots_nothing(
     )
     assert "all 2 machines run what they should" in done.stdout
     assert lab.boot_ids(provider) == before
-
-
-@pytest.mark.full
-def test_a_changed_role_boots_its_own_node(
-    running: tuple[NixOSCompose, en.Roles, en.Networks],
-) -> None:
-    provider, _, _ = running
-    if provider.settings.flavour != "g5k-ramdisk":
-        pytest.skip("shown once: comparing and booting are the same for all flavours")
-    before = lab.boot_ids(provider)
-    told: list[Event] = []
-    changed = made("life", "g5k-ramdisk", parameters={"answer": 42})
-    changed.init(reporter=told.append)
-    after = lab.boot_ids(changed)
-    assert all(before[host] != after[host] for host in before)
-    assert len([e for e in told if e.phase is Phase.PUSH and e.status is Status.DONE]) >= 1
 
 
 def test_destroy_gives_the_nodes_back(shared_grid: Grid, running: object) -> None:
