@@ -73,7 +73,8 @@ def refused(kind: type[NxcError], roles: object = None, **wish: object) -> str:
         (
             {"flavour": "vm-ramdsk"},
             'flavour: "vm-ramdsk" is not a flavour of this version\n'
-            "-> did you mean vm-ramdisk? known flavours: vm-ramdisk",
+            "-> did you mean vm-ramdisk? known flavours: vm-ramdisk, g5k-ramdisk, "
+            "g5k-nfs-store, g5k-image",
         ),
         ({"compositon": "embedded"}, "unknown key compositon\n-> did you mean composition?"),
         (
