@@ -10,6 +10,7 @@ import pytest
 
 from enoslib_nxc import deploy, shell, state
 from enoslib_nxc.events import silent
+from enoslib_nxc.rehearsal.grid import GridRehearsal
 from tests.system import grid as grids
 from tests.system import lab
 
@@ -34,9 +35,16 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_grid() -> Iterator[grids.Grid]:
-    """Two nodes and a frontend, booted once; a test gives back what it takes."""
-    with grids.running() as grid:
+def shared_machines() -> Iterator[GridRehearsal]:
+    """Two nodes and a frontend, booted once."""
+    with GridRehearsal([grids.SPEC], pace=grids.PACE) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="module")
+def shared_grid(shared_machines: GridRehearsal) -> Iterator[grids.Grid]:
+    """Let a module use them; its environment ends with it. A test gives back what it takes."""
+    with grids.used(shared_machines) as grid:
         yield grid
 
 

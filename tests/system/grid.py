@@ -111,12 +111,21 @@ def forget() -> None:
 
 
 @contextmanager
+def used(rehearsal: GridRehearsal) -> Iterator[Grid]:
+    """Let this process be the user of a rehearsal that runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in rehearsal.environment.items():
+            patch.setenv(name, value)
+        forget()
+        yield Grid(rehearsal)
+    forget()
+
+
+@contextmanager
 def running(*specs: object, **more: object) -> Iterator[Grid]:
     """Start a rehearsal, and let this process be its user's until it ends."""
-    with GridRehearsal(specs or [SPEC], pace=PACE, **more) as rehearsal:  # type: ignore[arg-type]
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in rehearsal.environment.items():
-                patch.setenv(name, value)
-            forget()
-            yield Grid(rehearsal)
-        forget()
+    with (
+        GridRehearsal(specs or [SPEC], pace=PACE, **more) as rehearsal,  # type: ignore[arg-type]
+        used(rehearsal) as grid,
+    ):
+        yield grid
