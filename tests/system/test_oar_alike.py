@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -269,6 +270,15 @@ class Life:
     def delete(self, uid, user):
         self._listen(self.batch.delete, self.batch.job(uid), user)
 
+    def gap(self):
+        """Between the two jobs (s), once the scheduler has seen the last change of walltime."""
+        _until(lambda: self._apart() < -self.job().change.granted)
+        return self._apart()
+
+    def _apart(self):
+        planned = self.batch.job(self.behind).planned
+        return planned.start - self.job().ends_at if planned else math.inf
+
     def _listen(self, ask, job, *words):
         try:
             text = ask(job, *words)
@@ -290,8 +300,7 @@ def _life(batch):
         life.change(walltime)
     for switch in ("force", "delay_next_jobs"):
         life.change("+1", **{switch: True})
-    _until(lambda: batch.job(life.behind).planned)
-    gap = batch.job(life.behind).planned.start - life.job().ends_at
+    gap = life.gap()
     for uid in (life.behind, life.uid):
         for user in ("bob", "rehearsal", "rehearsal"):
             life.delete(uid, user)
