@@ -82,6 +82,7 @@ BODY = """
 @pytest.mark.full
 def test_init_after_kills_in_every_phase(shared_grid: Grid) -> None:
     """Killed at one point after the other, each time a little later: one job, one system."""
+    earlier = _all_jobs()
     for point in (
         "acquire started",
         "acquire done",
@@ -97,8 +98,7 @@ def test_init_after_kills_in_every_phase(shared_grid: Grid) -> None:
     roles, _ = made(JOB, "g5k-ramdisk").init()
     assert len(roles.all()) == 2
     assert len(jobs.find(JOB, ["lille"])) == 1
-    submitted = [job for job in _all_jobs() if job == JOB]
-    assert submitted == [JOB]
+    assert len(_all_jobs()) == len(earlier) + 1
 
 
 def _all_jobs() -> list[str]:
