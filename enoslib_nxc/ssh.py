@@ -265,9 +265,12 @@ def _replace(file: Path, text: str) -> None:
 
 def rename_pin(known_hosts: Path, old: str, new: str) -> None:
     """Let the pinned keys of a machine be those of another name."""
-    keys = [line for line in _lines(known_hosts) if _is_of(line, old)]
-    pin(known_hosts, old)
-    pin(known_hosts, new, "".join(new + line[len(old) :] for line in keys))
+    with _pinning:
+        lines = _lines(known_hosts)
+        kept = [line for line in lines if not (_is_of(line, old) or _is_of(line, new))]
+        keys = [new + line[len(old) :] for line in lines if _is_of(line, old)]
+        # at once: what is killed in between would lose them
+        _replace(known_hosts, "".join(kept + keys))
 
 
 def pinned(known_hosts: Path, name: str) -> bool:
