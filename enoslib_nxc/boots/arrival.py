@@ -7,6 +7,7 @@ from dataclasses import replace
 from enoslib_nxc import ssh, status
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import CommandError, NxcError
+from enoslib_nxc.g5k import jumped
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
@@ -42,7 +43,7 @@ def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
         timeout = max(1.0, min(status.STATUS_TIMEOUT, deadline.remaining()))
         report = status.ask(knock, HostKey.FIRST_CONTACT, timeout)
     except CommandError as error:
-        if "Permission denied" in error.details:
+        if jumped.refused(error.details):
             raise SomeoneElseError("our key is refused") from error
         raise
     if report.boot_id == run.machine(access.name).boot_id:

@@ -21,10 +21,9 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
 from enoslib_nxc.events import Phase, step
 from enoslib_nxc.g5k import nfs_store
-from enoslib_nxc.g5k.release import reboot_nodes
+from enoslib_nxc.g5k.release import reboot
 from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
 from enoslib_nxc.parallel import Outcomes
-from enoslib_nxc.platforms.hosts import reboot
 from enoslib_nxc.plays import Player
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
@@ -101,11 +100,7 @@ class KexecBoot:
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """Send machines back to their own systems, those that answer."""
-        seconds = run.settings.deadlines.destroy
-        nodes = [host for host in hosts if run.machine(host).reserved]
-        others = [host for host in hosts if not run.machine(host).reserved]
-        reboot_nodes(run.deployment, run.home, nodes, seconds)
-        reboot(run.deployment, run.home, others, seconds)
+        reboot(run.deployment, run.home, hosts, run.settings.deadlines.destroy)
 
     def alive(self, deployment: Deployment, home: Home) -> set[str]:
         """Return the hosts that are up, or have left their old system."""

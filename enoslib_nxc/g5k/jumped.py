@@ -15,6 +15,15 @@ def failed(told: str) -> bool:
     return CLOSED in told
 
 
+def refused(told: str) -> bool:
+    """Tell whether a machine does not know us; a jump host that does not is another matter.
+
+    Args:
+        told: what ssh wrote on standard error.
+    """
+    return "Permission denied" in told and not failed(told)
+
+
 def reason(told: str) -> str:
     """Return the last line that says why, "" where none does.
 

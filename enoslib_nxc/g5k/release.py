@@ -1,6 +1,7 @@
-"""Sending nodes that run our system back to the one on their disk, before their job ends.
+"""Sending machines that run our system back to the one on their disk.
 
-A site looks at the nodes of a job that has ended, and suspects those that are not as they were.
+Nodes of Grid'5000 before their job ends: a site looks at the nodes of a job that has ended,
+and suspects those that are not as they were.
 """
 
 from __future__ import annotations
@@ -63,15 +64,15 @@ def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[s
     return tuple(error.brief for error in failed.values())
 
 
-def reboot_nodes(
+def reboot(
     deployment: Deployment, home: Home, hosts: Iterable[str], timeout: float
 ) -> tuple[str, ...]:
-    """Have nodes reboot into the system on their disks, without waiting for it.
+    """Have machines reboot into the system on their disks, without waiting for it.
 
     Args:
         deployment: the record.
         home: the deployment's directory.
-        hosts: which.
+        hosts: which; those that another provider gave only where that is wished.
         timeout: seconds for all.
 
     Returns:
@@ -82,7 +83,8 @@ def reboot_nodes(
     def send(host: str) -> None:
         _send(deployment, home, host, deadline)
 
-    failed = parallel.each(hosts, send, cancel=deadline.cancel).failed
+    wished = [h for h in hosts if not (e := deployment.machines[h].entry) or e.reboot]
+    failed = parallel.each(wished, send, cancel=deadline.cancel).failed
     return tuple(error.brief for error in failed.values())
 
 
@@ -142,7 +144,7 @@ def _runs_ours(access: Access, deadline: Deadline) -> bool:
             # it may be about to leave: told to, and not gone yet
             stays, pause = True, LEAVE_SECONDS
         except CommandError as error:
-            if _is_refusal(error):
+            if jumped.refused(error.details):
                 return False
             if deadline.passed:
                 raise
@@ -166,7 +168,7 @@ def _await(
                 return
             state = "still runs our system"
         except CommandError as error:
-            if _is_refusal(error):
+            if jumped.refused(error.details):
                 return
             state = "is on its way back to its disk, and was not seen there"
         time.sleep(min(PAUSE_SECONDS, deadline.remaining()))
@@ -178,8 +180,3 @@ def _await(
 def _named(deployment: Deployment, host: str) -> str:
     reserved = deployment.machines[host].reserved
     return f"{host} ({reserved.node})" if reserved else host
-
-
-def _is_refusal(error: CommandError) -> bool:
-    """Tell whether a node does not know us; a jump host that does not is another matter."""
-    return "Permission denied" in error.details and not jumped.failed(error.details)

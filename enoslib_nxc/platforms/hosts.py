@@ -14,10 +14,11 @@ from typing import TypeAlias
 from enoslib.infra.provider import Provider
 from enoslib.objects import Host, Roles
 
-from enoslib_nxc import node, parallel, reach, shell, ssh, survey
+from enoslib_nxc import parallel, reach, shell, ssh, survey
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
 from enoslib_nxc.events import Reporter
+from enoslib_nxc.g5k.release import reboot
 from enoslib_nxc.model import Deployment, Entry, Machine, Plan
 from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
@@ -25,9 +26,6 @@ from enoslib_nxc.survey import Survey
 
 Given: TypeAlias = Provider | Roles | Iterable[Host] | None
 """What `NixOSCompose(conf, hosts=...)` takes."""
-
-SEND_SECONDS = 15.0
-"""For one machine to take the word to reboot."""
 
 
 class HostsPlatform(NoCalendar):
@@ -134,30 +132,6 @@ class HostsPlatform(NoCalendar):
         if deployment.ours_to_end and isinstance(self.given, Provider):
             self.given.destroy()
         return told
-
-
-def reboot(
-    deployment: Deployment, home: Home, hosts: list[str], timeout: float
-) -> tuple[str, ...]:
-    """Send machines that we booted back to their own systems, where that is wished.
-
-    Args:
-        deployment: the record.
-        home: the deployment's directory.
-        hosts: which.
-        timeout: seconds for all.
-
-    Returns:
-        For each that could not be told to, why.
-    """
-
-    def send(host: str) -> None:
-        access = reach.own(deployment, home, host)
-        ssh.script(access, node.text("reboot"), timeout=min(timeout, SEND_SECONDS))
-
-    wished = [h for h in hosts if (entry := deployment.machines[h].entry) and entry.reboot]
-    failed = parallel.each(wished, send).failed
-    return tuple(f"{host} was not rebooted: {error.brief}" for host, error in failed.items())
 
 
 def _ours(previous: Deployment | None) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from enoslib_nxc import ssh, status
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.g5k import release
-from enoslib_nxc.model import Reserved
+from enoslib_nxc.model import Entry, Reserved
 from enoslib_nxc.shell import Result
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
@@ -104,3 +104,28 @@ def test_one_that_never_came_up(after, tmp_path):
         "agent1 (n-2) was not rebooted: ada@access: Permission denied (publickey).",
     )
     assert told == []
+
+
+def test_machines_of_all_kinds_are_told_to_reboot_in_one_way(after, tmp_path):
+    told = after(node=["old"], lent=["old"], kept=["old"], seen=[SILENT, "old"], gone=["deaf"])
+    hosts = ("node", "lent", "kept", "seen", "gone")
+    made = factory.deployment(*hosts, state="up")
+    updates = {
+        "node": {"reserved": Reserved(node="n-1", site="lille", job=1)},
+        "lent": {"entry": Entry(user="root")},
+        "kept": {"entry": Entry(user="root", reboot=False)},
+        "seen": {"entry": Entry(user="root"), "state": "started"},
+        "gone": {"entry": Entry(user="root")},
+    }
+    machines = {h: made.machines[h].model_copy(update=updates[h]) for h in hosts}
+    made = made.model_copy(update={"machines": machines})
+    home = Home(tmp_path)
+    home.known_hosts.write_text("".join(f"{host} ssh-ed25519 A\n" for host in hosts))
+    answer = release.reboot(made, home, hosts, 20)
+    assert answer == ("gone was not rebooted: Connection timed out",)
+    assert sorted(told) == [
+        ("lent", "known_hosts"),
+        ("node", "known_hosts"),
+        # its pinned key may be that of an earlier start
+        ("seen", "seen"),
+    ]
