@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import TIMEOUT_MAX, Lock
 
 from enoslib_nxc import node, shell, ssh
-from enoslib_nxc.errors import CommandError
+from enoslib_nxc.errors import CommandError, DeadlineError
 from enoslib_nxc.ssh import Access, HostKey
 
 QUESTION_SECONDS = 120.0
@@ -21,6 +24,11 @@ FETCH_SECONDS = 15
 
 PROBE_SECONDS = 5
 """The same for a few bytes, which only show that there is a way."""
+
+_taking = Lock()
+
+_parts: dict[str, Lock] = {}
+"""Path of what arrives -> held while it does."""
 
 _RUN = secrets.token_hex(4)
 """Tells what this process sends from what others of the same user do. A child that it forks
@@ -79,7 +87,8 @@ class Place:
     def ensure(self, file: File, timeout: float) -> str:
         """Have a file on the machine, and return its path there.
 
-        What a broken connection of this process left is gone on with, not sent again.
+        What a broken connection of this process left is gone on with, not sent again. Of two
+        threads that want the same there, the second waits, and finds it.
 
         Args:
             file: which.
@@ -88,6 +97,30 @@ class Place:
         Raises:
             CommandError: it did not get there whole.
         """
+        with self._alone(file, timeout) as left:
+            return self._ensured(file, left)
+
+    @contextmanager
+    def _alone(self, file: File, timeout: float) -> Iterator[float]:
+        """Keep other threads of this process from the same part; yield the seconds left.
+
+        Raises:
+            DeadlineError: another one had it all the time.
+        """
+        part = self.part(file)
+        with _taking:
+            lock = _parts.setdefault(part, Lock())
+        began = time.monotonic()
+        if not lock.acquire(timeout=min(timeout, TIMEOUT_MAX)):
+            raise DeadlineError(
+                f"{file.path.name} was not sent within {timeout:g} s: another thread sends it"
+            )
+        try:
+            yield max(1.0, timeout - (time.monotonic() - began))
+        finally:
+            lock.release()
+
+    def _ensured(self, file: File, timeout: float) -> str:
         target = f"{self.directory}/{file.sha256}"
         part = self.part(file)
         values = {
@@ -113,8 +146,12 @@ class Place:
         return target
 
     def part(self, file: File) -> str:
-        """Return the path there of what arrives of a file: this process's own."""
-        return f"{self.directory}/{file.sha256}.part-{_RUN}-{os.getpid()}"
+        """Return the path there of what arrives of a file: this process's own.
+
+        It has the machine's name: two names of one machine are two places.
+        """
+        name = self.access.name if self.access else "here"
+        return f"{self.directory}/{file.sha256}.part-{_RUN}-{os.getpid()}-{name}"
 
     def can_fetch(self, url: str) -> bool:
         """Tell whether the machine gets an answer from a URL."""
