@@ -1,8 +1,8 @@
 """Nodes of a Grid'5000 deploy job: Kadeploy writes the built tarball on their disks.
 
 `start` is called host by host, Kadeploy takes many nodes at once: hosts that get the same
-kernel command line share one deployment, made by the first that comes. Those that fail are
-started again by whoever called (`bring_up`), on their own.
+kernel command line share one deployment. The first that comes makes them all. Those that fail
+are started again by whoever called (`bring_up`), on their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
@@ -54,14 +54,33 @@ class Batch:
     vlan: str
     line: str
     hosts: list[str] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _failed: dict[str, NxcError] | None = None
 
-    def failed(self, work: Callable[[], dict[str, NxcError]]) -> dict[str, NxcError]:
+
+class Round:
+    """Batches that are deployed side by side, by the first host that is started.
+
+    Were each begun by a host of its own, the many hosts of one, which only wait for it, would
+    take all threads (`parallel.WORKERS`) from another site's.
+
+    Args:
+        batches: the batches.
+    """
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._batches = {str(n): batch for n, batch in enumerate(batches)}
+        self._lock = threading.Lock()
+        self._failed: dict[str, NxcError] | None = None
+
+    def failed(self, work: Callable[[Batch], dict[str, NxcError]]) -> dict[str, NxcError]:
         """Return host -> why it was not deployed; the first to ask does the work."""
         with self._lock:
             if self._failed is None:
-                self._failed = work()
+                found = parallel.each(self._batches, lambda n: work(self._batches[n]))
+                for error in found.failed.values():
+                    raise error
+                self._failed = {
+                    host: e for told in found.done.values() for host, e in told.items()
+                }
             return self._failed
 
 
@@ -71,6 +90,7 @@ class KadeployBoot:
     def __init__(self) -> None:
         self._homes: Homes | None = None
         self._batches: dict[str, Batch] = {}
+        self._round = Round([])
         self._earlier: dict[str, dict[str, Standing]] = {}
         self._lock = threading.Lock()
 
@@ -90,7 +110,9 @@ class KadeployBoot:
         homes = self._homes
         sites = dict.fromkeys(_reserved(run, host).site for host in wanted)
         urls = {site: homes.context_url(site) for site in sites}
-        self._batches.update(batches(run, wanted, urls))
+        made = batches(run, wanted, urls)
+        self._batches.update(made)
+        self._round = Round({id(batch): batch for batch in made.values()}.values())
         deadline = Deadline(run.settings.deadlines.boot)
         staged = parallel.each(
             sites, lambda site: homes.stage(site, deadline), cancel=deadline.cancel
@@ -100,10 +122,9 @@ class KadeployBoot:
         return Checked(run)
 
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
-        """Have the host's batch deployed; the first host of it does so for all."""
-        batch = self._batches[host]
-        error = batch.failed(lambda: self._deploy(run, batch, deadline)).get(host)
-        if error:
+        """Have the host's batch deployed; the first host does so for all."""
+        failed = self._round.failed(lambda batch: self._deploy(run, batch, deadline))
+        if error := failed.get(host):
             raise error
 
     def stop(self, run: Run, hosts: list[str]) -> None:

@@ -154,6 +154,26 @@ def test_sites_and_kavlans_have_deployments_of_their_own(made, world):
     ]
 
 
+def test_many_nodes_of_a_site_do_not_keep_another_site_waiting(made, world, monkeypatch):
+    """Lille's deployment ends only once that of nancy, whose host comes last, has begun."""
+    few = {**bring_up.parallel.each.__kwdefaults__, "workers": 4}
+    monkeypatch.setattr(bring_up.parallel.each, "__kwdefaults__", few)
+    begun, met = threading.Event(), []
+
+    def deploy(order, deadline, say):
+        if order.site == "nancy":
+            begun.set()
+        met.append(begun.wait(5))
+        return {}
+
+    monkeypatch.setattr(deployments, "deploy", deploy)
+    run = made({**{f"agent{n}": ("lille", "") for n in range(1, 7)}, "server": ("nancy", "")})
+    boot = KadeployBoot()
+    boot.check(run, wanted(run))
+    assert started(boot, run) == {}
+    assert met == [True, True]
+
+
 def test_other_parameters_need_another_deployment(made):
     run = made()
     other = factory.identity("agent2").model_copy(update={"digest": "e" * 16})
