@@ -12,6 +12,7 @@ from enoslib_nxc.bring_up import BringUp, Keys
 from enoslib_nxc.config import Settings
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.flavours import Source
+from enoslib_nxc.g5k import published
 from enoslib_nxc.model import Deployment, Identity, Machine, Plan
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.prepare import Ready, reserve
@@ -63,6 +64,9 @@ def destroy(
 ) -> None:
     """End a deployment by its name alone; nothing happens when there is none.
 
+    Where only files in homes on sites are left that cannot be removed now, that is told, and
+    they stay on record: the next call tries again.
+
     Args:
         job_name: its name.
         report: where events go.
@@ -92,7 +96,8 @@ def destroy(
             told = ()
         for trouble in told:
             destroying.progress(trouble)
-        home.remove()
+        if not _forget(home):
+            destroying.progress(f"the record of {job_name} stays: destroy() it again for these")
 
 
 def running(settings: Settings, source: Source) -> bool:
@@ -134,8 +139,16 @@ def _withdrawn_unused(home: Home, platform: Platform, timeout: float) -> Iterato
         unused = deployment and all(m.state == "planned" for m in deployment.machines.values())
         if deployment and unused and not platform.keeps:
             platform.release(deployment, home, timeout)
-            home.remove()
+            _forget(home)
         raise
+
+
+def _forget(home: Home) -> bool:
+    """Remove the record, unless it says what could not be taken back from a site."""
+    if published.load(home).files:
+        return False
+    home.remove()
+    return True
 
 
 def _acquire(ready: Ready, home: Home, report: Reporter, *, force: bool) -> Deployment:

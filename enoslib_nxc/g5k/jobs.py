@@ -259,17 +259,20 @@ def delete(jobs: Iterable[Job], timeout: float) -> None:
         PlatformError: one does not end.
     """
     deadline = Deadline(timeout)
-    faults = []
+    faults = {}
     for job in jobs:
         try:
             _delete(job, deadline)
         except PlatformError as error:
-            faults.append(error)
+            faults[job] = error
     if len(faults) == 1:
-        raise faults[0]
+        raise next(iter(faults.values()))
     if faults:
-        details = "\n".join(str(error) for error in faults)
-        raise PlatformError(f"{len(faults)} jobs were not deleted", details=details)
+        told = ", ".join(f"{job.uid} of {job.site}" for job in faults)
+        raise PlatformError(
+            f"{len(faults)} jobs were not deleted: {told}",
+            details="\n".join(map(str, faults.values())),
+        )
 
 
 def _delete(recorded: Job, deadline: Deadline) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
 from enoslib.infra.enos_g5k.error import DeployError
@@ -31,6 +32,7 @@ from enoslib_nxc.g5k import (
     where,
 )
 from enoslib_nxc.g5k import networks as records
+from enoslib_nxc.g5k.api import ApiError
 from enoslib_nxc.g5k.jobs import Booked
 from enoslib_nxc.g5k.release import release_nodes
 from enoslib_nxc.g5k.request import DEPLOY
@@ -220,17 +222,18 @@ class G5kPlatform:
         """Send nodes back to their disks, and delete the jobs.
 
         After a job of type deploy the site sends them back itself. What was published for
-        nodes goes last: until then one may boot once more.
+        nodes goes last: until then one may boot once more. A site whose API does not answer
+        does not keep the jobs of others.
         """
         deadline = Deadline(timeout)
         held, told = self._all_jobs(deployment)
-        states = jobs.states(deployment.jobs)
+        running = _running(deployment.jobs)
         left = {
             host: machine
             for host, machine in deployment.machines.items()
             if (node := machine.reserved)
             and not node.deploy
-            and states.get(Job(site=node.site, uid=node.job)) == "running"
+            and Job(site=node.site, uid=node.job) in running
         }
         ours = deployment.model_copy(update={"machines": left})
         told += release_nodes(ours, home, deadline.remaining()) if left else ()
@@ -242,12 +245,21 @@ class G5kPlatform:
 
         A program may have been killed between a submission and its record.
         """
+        found = list(deployment.jobs)
+        told = []
         try:
-            named = jobs.ours(deployment.job_name, jobs.sites())
+            sites = jobs.sites()
         except NxcError as error:
-            told = f"jobs that are not on record were not looked for: {error.brief}"
-            return deployment.jobs, (told,)
-        return tuple(dict.fromkeys((*deployment.jobs, *named))), ()
+            sites = []
+            told.append(f"jobs that are not on record were not looked for: {error.brief}")
+        for site in sites:
+            try:
+                found += jobs.ours(deployment.job_name, [site])
+            except NxcError as error:
+                told.append(
+                    f"jobs of {site} that are not on record were not looked for: {error.brief}"
+                )
+        return tuple(dict.fromkeys(found)), tuple(told)
 
     def find(self, settings: Settings) -> tuple[Job, ...]:
         """Return the live jobs of the configuration, or of its name on any site."""
@@ -274,6 +286,16 @@ class G5kPlatform:
         sizes = request.sizes_of(node.role for node in plan.nodes)
         conf = request.make(settings, sizes, self._booking)
         return slots.free(conf, self._booking)
+
+
+def _running(recorded: Iterable[Job]) -> set[Job]:
+    """Return the jobs that run, as far as their sites say; `jobs.delete` names the others."""
+    running = set()
+    for job in recorded:
+        with suppress(ApiError):
+            if jobs.states([job])[job] == "running":
+                running.add(job)
+    return running
 
 
 def _inherited(left: Mapping[str, Machine], home: Home) -> dict[str, Machine]:
