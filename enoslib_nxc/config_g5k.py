@@ -50,11 +50,12 @@ class G5k(Section):
     env_version: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         None, description="version of env_name"
     )
-    push: Literal["auto", "nfs", "http", "send"] = Field(
+    push: Literal["auto", "nfs", "http", "taktuk", "send"] = Field(
         "auto",
         description="how kernel and initrd get to the nodes: nfs: staged once in the site's "
-        "home, read there; http: staged in the public directory, fetched; send: from here to "
-        "each; auto: the first that works",
+        "home, read there; http: staged in the public directory, fetched; taktuk: staged, "
+        "and spread over ssh by the site's TakTuk; send: over ssh, by TakTuk where it is, else "
+        "from here to each; auto: the first that works",
     )
     frontend: Word = Field(
         "{site}.grid5000.fr", description="machine of a site that the home is written on"

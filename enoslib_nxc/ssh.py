@@ -266,11 +266,17 @@ def _replace(file: Path, text: str) -> None:
 def rename_pin(known_hosts: Path, old: str, new: str) -> None:
     """Let the pinned keys of a machine be those of another name."""
     with _pinning:
+        keys = pinned_as(known_hosts, old, new)
         lines = _lines(known_hosts)
         kept = [line for line in lines if not (_is_of(line, old) or _is_of(line, new))]
-        keys = [new + line[len(old) :] for line in lines if _is_of(line, old)]
         # at once: what is killed in between would lose them
-        _replace(known_hosts, "".join(kept + keys))
+        _replace(known_hosts, "".join(kept) + keys)
+
+
+def pinned_as(known_hosts: Path, name: str, other: str) -> str:
+    """Return the pinned keys of a machine as lines for another name of it."""
+    lines = _lines(known_hosts)
+    return "".join(other + line[len(name) :] for line in lines if _is_of(line, name))
 
 
 def pinned(known_hosts: Path, name: str) -> bool:

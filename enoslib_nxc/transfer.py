@@ -25,6 +25,9 @@ FETCH_SECONDS = 15
 PROBE_SECONDS = 5
 """The same for a few bytes, which only show that there is a way."""
 
+WHOLE = "complete"
+"""What `playbooks/place.sh` says of a file that is there."""
+
 _taking = Lock()
 
 _parts: dict[str, Lock] = {}
@@ -121,20 +124,10 @@ class Place:
             lock.release()
 
     def _ensured(self, file: File, timeout: float) -> str:
-        target = f"{self.directory}/{file.sha256}"
         part = self.part(file)
-        values = {
-            "ACTION": "look",
-            "DIRECTORY": self.directory,
-            "FILE": target,
-            "PART": part,
-            "SHA256": file.sha256,
-            "ELSEWHERE": file.store_path,
-            "PUBLIC": "yes" if self.public else "no",
-        }
-        told = self.run("place", values, timeout=QUESTION_SECONDS).strip()
-        if told == "complete":
-            return target
+        told = self._ask("look", file, part)
+        if told == WHOLE:
+            return self.target(file)
         if file.lent:
             lent = {"FILE": part, "SOURCE": file.lent, "OWNER": file.owner}
             self.run("borrow", lent, timeout=timeout)
@@ -142,16 +135,60 @@ class Place:
             self._fetch(file.url, part, timeout)
         else:
             self._send(file, part, int(told.removeprefix("part=")), timeout)
-        self.run("place", {**values, "ACTION": "accept"}, timeout=QUESTION_SECONDS)
-        return target
+        self._ask("accept", file, part)
+        return self.target(file)
 
-    def part(self, file: File) -> str:
+    def look(self, file: File, by: str) -> bool:
+        """Tell whether the machine has a file; make our directory there for it if not.
+
+        Args:
+            file: which.
+            by: who is going to bring it.
+
+        Raises:
+            CommandError: the machine does not answer, or lets us make no directory.
+        """
+        return self._ask("look", file, self.part(file, by)) == WHOLE
+
+    def accept(self, file: File, by: str) -> None:
+        """Take what somebody else has put at the path of a part for the file, if it is that.
+
+        Args:
+            file: which.
+            by: who brought it.
+
+        Raises:
+            CommandError: it did not get there whole.
+        """
+        self._ask("accept", file, self.part(file, by))
+
+    def _ask(self, action: str, file: File, part: str) -> str:
+        values = {
+            "ACTION": action,
+            "DIRECTORY": self.directory,
+            "FILE": self.target(file),
+            "PART": part,
+            "SHA256": file.sha256,
+            "ELSEWHERE": file.store_path,
+            "PUBLIC": "yes" if self.public else "no",
+        }
+        return self.run("place", values, timeout=QUESTION_SECONDS).strip()
+
+    def target(self, file: File) -> str:
+        """Return the path there of a file."""
+        return f"{self.directory}/{file.sha256}"
+
+    def part(self, file: File, by: str = "") -> str:
         """Return the path there of what arrives of a file: this process's own.
 
         It has the machine's name: two names of one machine are two places.
+
+        Args:
+            file: which.
+            by: who brings it, where all machines are to have the same path.
         """
-        name = self.access.name if self.access else "here"
-        return f"{self.directory}/{file.sha256}.part-{_RUN}-{os.getpid()}-{name}"
+        name = by or (self.access.name if self.access else "here")
+        return f"{self.target(file)}.part-{_RUN}-{os.getpid()}-{name}"
 
     def can_fetch(self, url: str) -> bool:
         """Tell whether the machine gets an answer from a URL."""

@@ -1,20 +1,24 @@
 """Kernel, initrd and deployment JSON to nodes of Grid'5000, by way of the home on their site.
 
 The site's home takes a file once; all nodes then read it there side by side, over NFS, or
-fetch it from the site's web server. Only where neither works is it sent to each node.
+fetch it from the site's web server. Only where neither works is it sent over ssh: from the
+site to all, where TakTuk is (`spread`), else from here to each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
 
 from enoslib_nxc import parallel
 from enoslib_nxc.boots import Run
 from enoslib_nxc.boots.delivery import files_of, stayed, tried
+from enoslib_nxc.boots.spread import Spread
 from enoslib_nxc.errors import CommandError, NxcError, PlatformError
 from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.g5k import nfs_store, published, staging
@@ -25,11 +29,23 @@ from enoslib_nxc.state import Home
 from enoslib_nxc.transfer import File, Place
 from enoslib_nxc.wait import Deadline
 
-BY_HOME = ("nfs", "http")
+BY_HOME = ("nfs", "http", "taktuk")
 """Ways that begin with a file in the home."""
 
-WAYS = {"auto": (*BY_HOME, "send"), "nfs": ("nfs",), "http": ("http",), "send": ("send",)}
+WAYS = {
+    "auto": ("nfs", "http", "taktuk", "send"),
+    "nfs": ("nfs",),
+    "http": ("http",),
+    "taktuk": ("taktuk", "send"),
+    "send": ("taktuk", "send"),
+}
 """`g5k.push` -> the ways to try, in their order."""
+
+NAMES = {"nfs": "over NFS", "http": "by HTTP", "taktuk": "by taktuk", "send": "over ssh"}
+"""Ways, for people."""
+
+Source: TypeAlias = Callable[[float], str]
+"""Has a file on a node within some seconds, and returns its path there."""
 
 CONTEXT = "deployment.json"
 """Name of the deployment JSON in the home."""
@@ -45,6 +61,9 @@ class StagedDelivery:
         self._staged: dict[str, tuple[Staged, ...]] = {}
         self._stores: set[str] = set()
         self._home: Home | None = None
+        self._spread: Spread | None = None
+        self._crowds: set[str] = set()
+        """Sites with nodes enough for a tree."""
 
     def prepare(self, run: Run, places: Mapping[str, Place], *, inline: bool) -> None:
         """Put files into the homes of the nodes' sites, where nodes are to have them so."""
@@ -58,21 +77,25 @@ class StagedDelivery:
                 resolution="set it to auto or send",
             )
         self._stage_stores(run, nodes)
-        open_sites = {node.site for node in nodes if not _is_shut(node)}
-        if run.settings.g5k.push != "send":
-            self._stage(run, sorted(open_sites - set(self._staged)))
+        sites = Counter(node.site for node in nodes if not _is_shut(node))
+        self._stage(run, sorted(self._by_home(run, sites) - set(self._staged)))
         if not inline and not self.context_url and places:
             self._publish(run, places)
 
     def bring(self, run: Run, host: str, place: Place, deadline: Deadline) -> list[str]:
         """Have kernel and initrd on a node, and return their paths there."""
         node = _reserved(run, host)
+        trees = self._spread if node.site in self._crowds else None
         attempts = run.settings.retries.push + 1
         there = []
         for file, staged in zip(self._files, self._of(node), strict=True):
-            sources = _sources(file, staged, run.settings.g5k.push, run.deployment.login)
+            sources = _sources(file, staged, place, run.deployment.login)
+            if staged and trees:
+                sources["taktuk"] = partial(trees.ensure, host, place, file, staged)
+            wish = WAYS[run.settings.g5k.push]
             try:
-                ensure = partial(_first_that_works, place, sources)
+                known = {way: sources[way] for way in wish if way in sources}
+                ensure = partial(_first_that_works, known)
                 path, way = tried(attempts, deadline, ensure)
             except CommandError as error:
                 raise stayed(host, file, error) from error
@@ -95,6 +118,28 @@ class StagedDelivery:
         """Return the files in the home that a node can reach; None for each that is not."""
         nothing = (None,) * len(self._files)
         return nothing if _is_shut(node) else self._staged.get(node.site, nothing)
+
+    def _by_home(self, run: Run, sites: Mapping[str, int]) -> set[str]:
+        """Return the sites whose home is to have the files.
+
+        Args:
+            run: the run.
+            sites: site -> how many of its nodes can reach its home.
+
+        Raises:
+            PlatformError: TakTuk is asked for, and not there.
+        """
+        push = run.settings.g5k.push
+        least = 1 if push == "taktuk" else 2
+        self._spread = self._spread or Spread(run, least=least)
+        crowds = {site for site, nodes in sites.items() if nodes >= least}
+        if push == "taktuk":
+            for site in crowds:
+                self._spread.insist(site)
+        elif push == "send":
+            crowds = {site for site in crowds if self._spread.able(site)}
+        self._crowds |= crowds
+        return crowds if push == "send" else set(sites)
 
     def _stage(self, run: Run, sites: list[str]) -> None:
         """Put kernel and initrd into the homes of sites.
@@ -119,7 +164,10 @@ class StagedDelivery:
         outcome = parallel.each(sites, stage, cancel=deadline.cancel)
         self._staged.update(outcome.done)
         for site, error in outcome.failed.items():
-            if isinstance(error, FullError) or run.settings.g5k.push != "auto":
+            push = run.settings.g5k.push
+            if push not in ("auto", "send") or (
+                push == "auto" and isinstance(error, FullError)
+            ):
                 raise error
             reason = f"sent to each node instead: {error.brief}"
             run.report(Event(Phase.PUSH, Status.PROGRESS, site, reason))
@@ -180,35 +228,31 @@ class StagedDelivery:
         return home.write(CONTEXT, run.context.text, under=token).url
 
 
-def _sources(file: File, staged: Staged | None, wish: str, owner: str) -> list[File]:
-    """Return a file with each of its ways to a node, in the order to be tried."""
-    by = {"send": file}
+def _sources(file: File, staged: Staged | None, place: Place, owner: str) -> dict[str, Source]:
+    """Return the ways in which a node gets a file on its own."""
+    by: dict[str, Source] = {"send": partial(place.ensure, file)}
     if staged:
-        by["nfs"] = replace(file, lent=staged.path, owner=owner)
-        by["http"] = replace(file, url=staged.url)
-    return [by[way] for way in WAYS[wish] if way in by]
+        lent = replace(file, lent=staged.path, owner=owner)
+        by["nfs"] = partial(place.ensure, lent)
+        by["http"] = partial(place.ensure, replace(file, url=staged.url))
+    return by
 
 
-def _first_that_works(place: Place, sources: list[File], seconds: float) -> tuple[str, str]:
+def _first_that_works(sources: Mapping[str, Source], seconds: float) -> tuple[str, str]:
     """Have a file on a node by one of its ways; return its path there, and the way.
 
     Raises:
         CommandError: none works; the details say why of each.
     """
+    deadline = Deadline(seconds)
     told = []
-    for source in sources:
+    for way, ensure in sources.items():
         try:
-            return place.ensure(source, seconds), _way(source)
+            return ensure(max(1.0, deadline.remaining())), NAMES[way]
         except CommandError as error:
-            told.append(f"{_way(source)}: {error.details or error.brief}")
+            told.append(f"{NAMES[way]}: {error.details or error.brief}")
             last = error
     raise CommandError(last.brief, details="\n".join(told)) from last
-
-
-def _way(source: File) -> str:
-    if source.lent:
-        return "over NFS"
-    return "by HTTP" if source.url else "over ssh"
 
 
 def _reserved(run: Run, host: str) -> Reserved:

@@ -18,11 +18,16 @@ class LoopbackSsh:
 
     Args:
         directory: where its keys and configuration go; it is made.
+        address: where it listens.
         environment: variables of those who come in.
     """
 
-    def __init__(self, directory: Path, **environment: object) -> None:
+    def __init__(
+        self, directory: Path, *, address: str = "127.0.0.1", **environment: object
+    ) -> None:
         self.directory = directory
+        self.address = address
+        self.wrapped: list[str] = []
         variables = {"XDG_CACHE_HOME": directory / "cache", **environment}
         self._environment = " ".join(f"{name}={value}" for name, value in variables.items())
         with socket.socket() as probe:
@@ -36,7 +41,7 @@ class LoopbackSsh:
             subprocess.run(key, check=True)
         shutil.copy(self.directory / "user.pub", self.directory / "authorized")
         (self.directory / "config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host\n"
+            f"Port {self.port}\nListenAddress {self.address}\nHostKey {self.directory}/host\n"
             f"AuthorizedKeysFile {self.directory}/authorized\nStrictModes no\nUsePAM no\n"
             f"PidFile none\nPermitRootLogin yes\nSetEnv {self._environment}\n"
         )
@@ -44,7 +49,15 @@ class LoopbackSsh:
         sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
         assert sshd, "openssh-server is needed"
         self._server = subprocess.Popen(
-            [sshd, "-D", "-E", self.directory / "log", "-f", self.directory / "config"]
+            [
+                *self.wrapped,
+                sshd,
+                "-D",
+                "-E",
+                self.directory / "log",
+                "-f",
+                self.directory / "config",
+            ]
         )
         self._wait()
         return self
@@ -52,7 +65,7 @@ class LoopbackSsh:
     def _wait(self) -> None:
         for _ in range(100):
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.address, self.port), 1).close()
             except OSError:
                 time.sleep(0.05)
             else:
@@ -67,6 +80,15 @@ class LoopbackSsh:
     ) -> None:
         self._server.terminate()
         self._server.wait(10)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._server.pid
+
+    def log(self) -> str:
+        """What it logged."""
+        return (self.directory / "log").read_text()
 
     def wrap(self, argv: Sequence[str]) -> list[str]:
         """Return the ssh command line that runs an argv through this server."""

@@ -226,3 +226,90 @@ def test_a_json_that_could_not_be_removed_stays_on_record(homes, monkeypatch, tm
     made = run(tmp_path, "server", push="send", sites=("nancy",))
     StagedDelivery().prepare(made, {"server": Place("send")}, inline=False)
     assert [file.site for file in published.load(made.home).files] == ["lille", "nancy"]
+
+
+class Trees:
+    """TakTuk on some sites, which serves some hosts."""
+
+    def __init__(self, sites, serves):
+        self.sites, self.serves, self.asked = sites, serves, []
+
+    def __call__(self, run, *, least):
+        self.least = least
+        return self
+
+    def able(self, site):
+        return site in self.sites
+
+    def insist(self, site):
+        if site not in self.sites:
+            raise PlatformError(f"no taktuk on {site}")
+
+    def ensure(self, host, place, file, staged, seconds):
+        self.asked.append((host, file.path.name, staged.path))
+        if host not in self.serves:
+            raise CommandError("taktuk failed", details="no taktuk")
+        return f"/var/tmp/{file.sha256[:4]}"
+
+
+@pytest.mark.parametrize(
+    ("push", "works", "tried"),
+    [
+        ("auto", ["nfs"], ["nfs"]),
+        ("auto", ["taktuk", "send"], ["nfs", "http", "taktuk"]),
+        ("auto", ["send"], ["nfs", "http", "taktuk", "send"]),
+        ("taktuk", ["nfs", "taktuk"], ["taktuk"]),
+        ("taktuk", ["send"], ["taktuk", "send"]),
+        ("send", ["nfs", "taktuk"], ["taktuk"]),
+        ("send", ["send"], ["taktuk", "send"]),
+        ("nfs", ["nfs"], ["nfs"]),
+    ],
+)
+def test_taktuk_where_it_is(homes, tmp_path, monkeypatch, push, works, tried):
+    trees = Trees({"lille"}, {"server"} if "taktuk" in works else set())
+    monkeypatch.setattr(staged, "Spread", trees)
+    made, delivery = run(tmp_path, "server", "agent", push=push), StagedDelivery()
+    place = Place(*works)
+    delivery.prepare(made, {"server": place, "agent": place}, inline=True)
+    assert homes["lille"].asked == ["put kernel", "put initrd"]
+    assert bring(delivery, made, place) == ["/var/tmp/1111", "/var/tmp/2222"]
+    assert [way for way, _ in place.tried] == [way for way in tried if way != "taktuk"] * 2
+    by_taktuk = [
+        ("server", name, f"/home/ada/{n}")
+        for name, n in (("kernel", "1111"), ("initrd", "2222"))
+    ]
+    assert trees.asked == (by_taktuk if "taktuk" in tried else [])
+    assert trees.least == (1 if push == "taktuk" else 2)
+
+
+def test_where_taktuk_is_not_or_for_one_node_all_is_sent_from_here(
+    homes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(staged, "Spread", Trees({"nancy"}, set()))
+    made = run(
+        tmp_path, "server", "agent1", "agent2", sites=("lille", "lille", "nancy"), push="send"
+    )
+    delivery, place = StagedDelivery(), Place("send")
+    delivery.prepare(made, dict.fromkeys(made.deployment.machines, place), inline=True)
+    assert homes == {}
+    for host in made.deployment.machines:
+        assert bring(delivery, made, place, host) == ["/var/tmp/1111", "/var/tmp/2222"]
+    assert {way for way, _ in place.tried} == {"send"}
+
+
+def test_a_home_that_takes_nothing_is_no_need_of_send(homes, tmp_path, monkeypatch):
+    monkeypatch.setattr(staged, "Spread", Trees({"lille"}, {"server"}))
+    homes["lille"] = Home("lille", FullError("the home on lille is full"))
+    made, delivery = run(tmp_path, "server", "agent", push="send"), StagedDelivery()
+    place = Place("send")
+    delivery.prepare(made, {"server": place, "agent": place}, inline=True)
+    assert bring(delivery, made, place) == ["/var/tmp/1111", "/var/tmp/2222"]
+    assert {way for way, _ in place.tried} == {"send"}
+
+
+def test_taktuk_that_is_asked_for_and_not_there(homes, tmp_path, monkeypatch):
+    monkeypatch.setattr(staged, "Spread", Trees(set(), set()))
+    made = run(tmp_path, "server", push="taktuk")
+    with pytest.raises(PlatformError, match="no taktuk on lille"):
+        StagedDelivery().prepare(made, {"server": Place()}, inline=True)
+    assert homes == {}

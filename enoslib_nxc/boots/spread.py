@@ -1,0 +1,234 @@
+"""A file from the home on a site to its nodes by TakTuk, in a tree of ssh connections.
+
+Hosts are started side by side, each by a thread of its own: those that want the same file from
+the same home at about the same time are served by one tree.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from enoslib_nxc import agent, node, parallel, ssh
+from enoslib_nxc.boots import Run
+from enoslib_nxc.errors import CommandError, NxcError, PlatformError
+from enoslib_nxc.g5k import where
+from enoslib_nxc.g5k.staging import Staged
+from enoslib_nxc.ssh import Access, HostKey
+from enoslib_nxc.transfer import QUESTION_SECONDS, File, Place
+
+GATHER_SECONDS = 2.0
+"""For other hosts to come, once the first wants a file."""
+
+SHARE = 0.5
+"""Of the time that is left: the rest is for sending the file to each."""
+
+END_SECONDS = 10.0
+"""For the script to clean up, once TakTuk was ended."""
+
+PART = "taktuk"
+"""Name of what arrives."""
+
+Broadcast = Callable[[Mapping[str, Place]], dict[str, NxcError]]
+
+
+@dataclass
+class _Tree:
+    """Hosts that are served together: their places, and then host -> why not."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    failed: Future[dict[str, NxcError]] = field(default_factory=Future)
+
+
+class Spread:
+    """Trees of one run.
+
+    Args:
+        run: the run.
+        least: hosts for whom a tree is worth its while.
+    """
+
+    def __init__(self, run: Run, *, least: int) -> None:
+        self._run = run
+        self._least = least
+        self._asking = threading.Lock()
+        self._lock = threading.Lock()
+        self._why: dict[str, str] = {}
+        self._open: dict[tuple[str, str], _Tree] = {}
+
+    def able(self, site: str) -> bool:
+        """Tell whether TakTuk is where the nodes of a site are at hand."""
+        return not self._lacking(site)
+
+    def insist(self, site: str) -> None:
+        """Refuse a site where TakTuk is not.
+
+        Raises:
+            PlatformError: naming the machine.
+        """
+        if why := self._lacking(site):
+            brief, _, details = why.partition("\n")
+            raise PlatformError(
+                f"g5k.push: taktuk: {brief}",
+                details=details,
+                resolution="set it to auto or send",
+            )
+
+    def _lacking(self, site: str) -> str:
+        """Return why a site has no TakTuk, "" where it has one; asked once."""
+        with self._asking:
+            if site not in self._why:
+                frontend = self._frontend(site)
+                at = f"on {frontend.name}" if frontend else "here"
+                place = Place(frontend, HostKey.PINNED, "")
+                try:
+                    told = place.run("taktuk", {"ACTION": "look"}, timeout=QUESTION_SECONDS)
+                    there = told.strip() == "here"
+                    self._why[site] = "" if there else f"it is not installed {at}"
+                except CommandError as error:
+                    self._why[site] = (
+                        f"it was not looked for {at}: {error.brief}\n{error.details}"
+                    )
+            return self._why[site]
+
+    def ensure(
+        self, host: str, place: Place, file: File, staged: Staged, seconds: float
+    ) -> str:
+        """Have a file on a node, and return its path there.
+
+        Args:
+            host: the node's host.
+            place: our directory on it.
+            file: which.
+            staged: where the site's home has it.
+            seconds: for all; a part of it is left when this fails.
+
+        Raises:
+            CommandError: TakTuk is not there, or the file did not get there whole.
+        """
+        site = self._site(host)
+        if why := self._lacking(site):
+            raise CommandError(why.partition("\n")[0])
+        end = time.monotonic() + seconds * SHARE
+
+        def broadcast(places: Mapping[str, Place]) -> dict[str, NxcError]:
+            return self._broadcast(site, places, file, staged, end)
+
+        failed = self._gathered((site, file.sha256), host, place, broadcast)
+        if host in failed:
+            raise CommandError(failed[host].brief, details=failed[host].details)
+        return place.target(file)
+
+    def _gathered(
+        self, key: tuple[str, str], host: str, place: Place, broadcast: Broadcast
+    ) -> dict[str, NxcError]:
+        """Join the tree that is being gathered, or begin one and serve it."""
+        with self._lock:
+            first = key not in self._open
+            tree = self._open.setdefault(key, _Tree())
+            tree.places[host] = place
+        if not first:
+            return tree.failed.result()
+        time.sleep(GATHER_SECONDS)
+        with self._lock:
+            del self._open[key]
+        try:
+            tree.failed.set_result(broadcast(tree.places))
+        except BaseException as error:
+            tree.failed.set_exception(error)
+        return tree.failed.result()
+
+    def _broadcast(
+        self, site: str, places: Mapping[str, Place], file: File, staged: Staged, end: float
+    ) -> dict[str, NxcError]:
+        """Bring a file to hosts, and return host -> why it is not there."""
+        if len(places) < self._least:
+            return {host: CommandError("it is the only node") for host in places}
+        looked = parallel.each(places, lambda host: places[host].look(file, PART))
+        lacking = {host: places[host] for host, there in looked.done.items() if not there}
+        told: dict[str, str] = {}
+        for group in _alike(lacking):
+            told |= self._taktuk(site, group, file, staged, end)
+        accepted = parallel.each(lacking, lambda host: places[host].accept(file, PART))
+        failed = dict(looked.failed)
+        for host, error in accepted.failed.items():
+            why = told.get(host) or error.details or error.brief
+            failed[host] = CommandError("it did not get there by taktuk", details=why)
+        return failed
+
+    def _taktuk(
+        self, site: str, group: Mapping[str, Place], file: File, staged: Staged, end: float
+    ) -> dict[str, str]:
+        """Have the site's machine spread a file; return host -> what went wrong, if it says."""
+        run = self._run
+        left = max(1.0, end - time.monotonic())
+        names = {run.machine(host).ssh_host: host for host in group}
+        one = next(iter(group.values()))
+        assert one.access  # noqa: S101 (nodes are reached by ssh)
+        values = {
+            "ACTION": "spread",
+            "FILE": staged.path,
+            "PART": one.part(file, PART),
+            "KEYS": "".join(map(_keys, group.values())),
+            "NODES": "\n".join(names),
+            "PORT": str(one.access.port),
+            "SECONDS": f"{left:.0f}",
+        }
+        text = node.assignments(values) + node.text("taktuk")
+        timeout = left + END_SECONDS
+        try:
+            answer = agent.script(
+                self._frontend(site), text, run.home.key, timeout=timeout
+            ).stdout
+        except CommandError as error:
+            return dict.fromkeys(group, error.details or error.brief)
+        return reasons(answer, names)
+
+    def _site(self, host: str) -> str:
+        reserved = self._run.machine(host).reserved
+        assert reserved  # noqa: S101 (homes are on sites)
+        return reserved.site
+
+    def _frontend(self, site: str) -> Access | None:
+        return where.frontend(self._run.settings.g5k, site, self._run.deployment.login)
+
+
+def reasons(told: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return host -> the first that TakTuk says of it; what is of none is said of all.
+
+    Args:
+        told: lines "NODE: WHY", and others.
+        names: name of each node -> its host.
+    """
+    found: dict[str, str] = {}
+    others = []
+    for line in told.splitlines():
+        name, _, why = line.partition(": ")
+        if name in names:
+            found.setdefault(names[name], why.strip())
+        elif line.strip():
+            others.append(line.strip())
+    if others:
+        found = {**dict.fromkeys(names.values(), others[-1]), **found}
+    return found
+
+
+def _alike(places: Mapping[str, Place]) -> Iterable[dict[str, Place]]:
+    """Return places by the path that the file gets, and the port: a tree has one for all."""
+    groups: dict[tuple[str, int], dict[str, Place]] = {}
+    for host, place in places.items():
+        port = place.access.port if place.access else 0
+        groups.setdefault((place.directory, port), {})[host] = place
+    return groups.values()
+
+
+def _keys(place: Place) -> str:
+    """Return the host keys that a node showed us, under the name by which others reach it."""
+    access = place.access
+    if access is None or access.known_hosts is None:
+        return ""
+    name = access.address if access.port == 22 else f"[{access.address}]:{access.port}"
+    return ssh.pinned_as(access.known_hosts, access.name, name)

@@ -1,0 +1,32 @@
+# Spreads a file that is here to nodes, by TakTuk: in a tree of ssh connections, so that none
+# carries more than two copies. Runs as the user, with an agent that lets root in on the nodes;
+# their host keys are given, and go with the tree. Says "NODE: WHY" of what failed: not all,
+# so each copy is to be looked at. TakTuk's own code travels too; nodes need Perl only.
+#
+# Before it: set ACTION (look: say "here" if there is a TakTuk; spread), and for the latter FILE,
+# PART (path on the nodes, whose directory is ours), KEYS (for known_hosts), NODES (names, one a
+# line), PORT and SECONDS (until all is ended).
+command -v taktuk > /dev/null || exit 0
+[ "$ACTION" = spread ] || { echo here; exit; }
+umask 077
+export LC_ALL=C
+own=$(mktemp -d) || exit
+trap 'rm -rf "$own"' EXIT
+trap 'exit 1' HUP INT TERM PIPE
+printf '%s\n' "$KEYS" > "$own/hosts" && printf '%s\n' "$NODES" > "$own/nodes" || exit
+
+# the one file is there at the root of the tree, the other everywhere else
+there=$(dirname "$PART")/hosts
+connector="ssh -A -T -F none -p $PORT -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=15"
+connector="$connector -o ServerAliveInterval=10 -o ControlPath=none -o StrictHostKeyChecking=yes"
+connector="$connector -o UserKnownHostsFile=$own/hosts -o GlobalKnownHostsFile=$there"
+# of the events in taktuk(1): connection failed, connection lost; file reception failed
+events='$line == 3 || $line == 5 ? "$peer: ".event_msg($line)."\n" :'
+events="state=$events"' $line == 14 ? "$host: ".event_msg($line)."\n" : undef'
+{
+    timeout "$SECONDS" taktuk -s -d 2 -t 30 -l root -c "$connector" -S "$own/hosts:$there" \
+        -o connector='"$peer: $line\n"' -o taktuk='"$host: $line\n"' \
+        -o "$events" \
+        -f "$own/nodes" broadcast put [ "$FILE" ] [ "$PART" ] < /dev/null ||
+        echo "taktuk ended with status $?"
+} 2>&1 | awk '!seen[$0]++ && NR < 100000' | head -n 500
