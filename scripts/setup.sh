@@ -11,7 +11,8 @@ needs=(
     nix:nix-bin qemu-system-x86_64:qemu-system-x86 vde_switch:vde2 ssh:openssh-client
     mksquashfs:squashfs-tools cpio:cpio jq:jq zstd:zstd xz:xz-utils python3:python3
 )
-test_needs=(/usr/sbin/sshd:openssh-server setpriv:util-linux tmux:tmux git:git)
+test_needs=(/usr/sbin/sshd:openssh-server setpriv:util-linux tmux:tmux git:git
+    taktuk:taktuk)
 
 missing_packages() {
     local need program

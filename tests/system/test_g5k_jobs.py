@@ -426,6 +426,24 @@ def test_walltime_of_a_job_that_is_over(grid: Grid) -> None:
     assert left.seconds == 0
 
 
+def test_a_walltime_that_runs_out(grid: Grid) -> None:
+    provider = made(g5k={"cluster": "chiclet", "walltime": "00:00:02"})
+    provider.async_init()
+    (job,) = live()
+    deadline = Deadline(20)
+    while jobs.states([job])[job] in jobs.LIVE:
+        assert not deadline.passed
+        time.sleep(0.1)
+    assert provider.remaining_walltime() is None
+    assert not provider.is_created()
+    # a new one is reserved then
+    provider.async_init()
+    assert len(live()) == 1
+    assert live() != [job]
+    provider.destroy()
+    assert live() == []
+
+
 def test_dates_are_those_of_the_sites() -> None:
     told = datetime(2026, 7, 1, 12, 0, 0, tzinfo=request.TIMEZONE)
     assert awaited.clock(told.timestamp()) == "2026-07-01 12:00:00"

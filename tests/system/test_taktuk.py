@@ -293,7 +293,8 @@ def test_a_key_is_lent_for_as_long_as_a_script_runs(site, tmp_path):
     for access in (site.way, None):
         told = agent.script(access, "ssh-add -l; echo $SSH_AUTH_SOCK", key, timeout=30).stdout
         assert told.split()[1] == fingerprint
-        lab.until(lambda: not Path(told.split()[-1]).exists(), 15)
+        socket = Path(told.split()[-1])
+        lab.until(lambda socket=socket: not socket.exists(), 15)
         with pytest.raises(CommandError) as caught:
             agent.script(access, "echo no >&2; exit 3", key, timeout=30)
         assert caught.value.brief == "ssh-agent failed with exit status 3"
