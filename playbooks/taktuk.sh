@@ -24,9 +24,9 @@ connector="$connector -o UserKnownHostsFile=$own/hosts -o GlobalKnownHostsFile=$
 events='$line == 3 || $line == 5 ? "$peer: ".event_msg($line)."\n" :'
 events="state=$events"' $line == 14 ? "$host: ".event_msg($line)."\n" : undef'
 {
-    timeout "$SECONDS" taktuk -s -d 2 -t 30 -l root -c "$connector" -S "$own/hosts:$there" \
+    timeout -k 5 "$SECONDS" taktuk -s -d 2 -t 30 -l root -c "$connector" -S "$own/hosts:$there" \
         -o connector='"$peer: $line\n"' -o taktuk='"$host: $line\n"' \
         -o "$events" \
         -f "$own/nodes" broadcast put [ "$FILE" ] [ "$PART" ] < /dev/null ||
         echo "taktuk ended with status $?"
-} 2>&1 | awk '!seen[$0]++ && NR < 100000' | head -n 500
+} 2>&1 | awk '!seen[$0]++ && ++said <= 1000'
