@@ -183,7 +183,7 @@ class Spread:
             answer = agent.script(
                 self._frontend(site), text, run.home.key, timeout=timeout
             ).stdout
-        except CommandError as error:
+        except NxcError as error:
             return dict.fromkeys(group, error.details or error.brief)
         return reasons(answer, names)
 
