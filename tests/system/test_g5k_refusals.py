@@ -17,14 +17,21 @@ from tests.system.test_g5k_life import made
 
 JOB = "refusals"
 
-FULL = """
-for place in /var/tmp /tmp; do mount -t tmpfs -o size=1m tmpfs "$place"; done
-for place in /dev/shm /run; do mount -o remount,size=2m "$place"; done
+HUNGRY = r"""
+kib=$(sed -n "s/^MemAvailable: *\([0-9]*\) kB/\1/p" /proc/meminfo)
+mount -o remount,size=90% /dev/shm && fallocate -l $((kib - 81920))KiB /dev/shm/fill
 """
+"""Leaves 80 MiB."""
+
+FULL = """
+for place in /var/tmp /tmp; do mount -t tmpfs -o size=1m tmpfs $place || exit; done
+for place in /dev/shm /run; do mount -o remount,size=16m $place || exit; done
+"""
+"""The image has more."""
 
 ROOMY = """
-for place in /var/tmp /tmp; do umount "$place"; done
-for place in /dev/shm /run; do mount -o remount,size=50% "$place"; done
+for place in /var/tmp /tmp; do umount $place || exit; done
+for place in /dev/shm /run; do mount -o remount,size=50% $place || exit; done
 """
 
 
@@ -65,7 +72,7 @@ def test_nodes_without_memory_or_room_are_refused_before_any_is_left(shared_grid
 
     def spoil() -> None:
         for host, script in (
-            ("agent", "mount -o remount,size=90% /dev/shm; fallocate -l 330M /dev/shm/fill"),
+            ("agent", HUNGRY),
             ("server", FULL),
         ):
             node = _node_of(provider, host)
