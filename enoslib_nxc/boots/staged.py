@@ -165,9 +165,7 @@ class StagedDelivery:
         self._staged.update(outcome.done)
         for site, error in outcome.failed.items():
             push = run.settings.g5k.push
-            if push not in ("auto", "send") or (
-                push == "auto" and isinstance(error, FullError)
-            ):
+            if isinstance(error, FullError) if push == "auto" else push != "send":
                 raise error
             reason = f"sent to each node instead: {error.brief}"
             run.report(Event(Phase.PUSH, Status.PROGRESS, site, reason))
