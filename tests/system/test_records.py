@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import textwrap
@@ -26,6 +27,12 @@ HOLDER = f"""
 
     lab.provider({JOB!r}, {{"server": 1}}).init(reporter=hold)
 """
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    """Forget the providers of that name that earlier tests' tracebacks keep."""
+    gc.collect()
 
 
 def test_two_processes_with_one_job_name():
