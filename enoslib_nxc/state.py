@@ -76,6 +76,16 @@ class Home:
         return self.path / "node-deployment.json"
 
     @property
+    def composition(self) -> Path:
+        """Directory that machines of flavour vm read the deployment JSON from."""
+        return self.path / "composition"
+
+    @property
+    def shared(self) -> Path:
+        """Directory that machines of flavour vm have in common with this computer."""
+        return self.path / "shared"
+
+    @property
     def gc_root(self) -> Path:
         """Link by which Nix's garbage collector knows what the deployment is made of."""
         return self.path / "result"
@@ -120,7 +130,7 @@ class Home:
         """
         text = deployment.model_dump_json(indent=1)
         try:
-            _write_whole(self.record, text)
+            write_whole(self.record, text)
         except OSError as error:
             raise _unwritable(self.record, error) from error
 
@@ -129,7 +139,16 @@ class Home:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only.
+
+    Args:
+        file: its path.
+        text: its content.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=".deployment-")
     try:
         with os.fdopen(handle, "w") as stream:
