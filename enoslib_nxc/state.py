@@ -130,25 +130,33 @@ class Home:
         """
         text = deployment.model_dump_json(indent=1)
         try:
-            write_whole(self.record, text)
+            _write_whole(self.record, text)
         except OSError as error:
             raise _unwritable(self.record, error) from error
+
+    def share(self, name: str, text: str) -> None:
+        """Have the directories that machines of flavour vm mount, with a file to read.
+
+        Args:
+            name: of the file in `composition`.
+            text: its content.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        try:
+            for directory in (self.composition, self.shared):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            _write_whole(self.composition / name, text)
+        except OSError as error:
+            raise _unwritable(self.composition, error) from error
 
     def remove(self) -> None:
         """Delete the directory with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only.
-
-    Args:
-        file: its path.
-        text: its content.
-
-    Raises:
-        OSError: it cannot be written; what was there stays.
-    """
+def _write_whole(file: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=".deployment-")
     try:
         with os.fdopen(handle, "w") as stream:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from enoslib_nxc import context, shell, state
+from enoslib_nxc import context, shell
 from enoslib_nxc.boots import Run
 from enoslib_nxc.boots.qemu_argv import CONTEXT_ADDRESS, Share
 from enoslib_nxc.errors import ArtifactError, CommandError, ToolMissingError
@@ -49,6 +49,7 @@ class Image(Protocol):
 
         Raises:
             ArtifactError: something of the system is not here.
+            StateError: there is no room for what they read.
         """
 
     def ways(self, run: Run) -> tuple[Way, ...]:
@@ -113,9 +114,7 @@ class SharedStore:
                     resolution="build the composition here, without build.on; "
                     "or use flavour vm-ramdisk",
                 )
-        run.home.composition.mkdir(mode=0o700, exist_ok=True)
-        run.home.shared.mkdir(mode=0o700, exist_ok=True)
-        state.write_whole(run.home.composition / CONTEXT_NAME, run.context.text)
+        run.home.share(CONTEXT_NAME, run.context.text)
 
     def ways(self, run: Run) -> tuple[Way, ...]:
         """Return the one way: a file in the directory that is shared for it."""

@@ -7,7 +7,13 @@ from enoslib_nxc import shell
 from enoslib_nxc.boots import qemu
 from enoslib_nxc.boots.qemu_argv import Command, Share
 from enoslib_nxc.boots.qemu_image import Ramdisk, SharedStore
-from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError, ToolMissingError
+from enoslib_nxc.errors import (
+    ArtifactError,
+    CommandError,
+    PlatformError,
+    StateError,
+    ToolMissingError,
+)
 from enoslib_nxc.model import StoreMap
 from tests.unit import factory
 
@@ -178,4 +184,14 @@ def test_a_qemu_that_shares_nothing(monkeypatch):
         "/opt/qemu was built without virtfs, by which flavour vm shares the store\n"
         f"  {told}\n"
         "-> install a QEMU that has it (Debian's qemu-system-x86), or use flavour vm-ramdisk"
+    )
+
+
+def test_no_room_for_the_context(mounting):
+    mounting.home.composition.touch()
+    with pytest.raises(StateError) as caught:
+        SharedStore().check(mounting)
+    assert caught.value.brief == (
+        "the record of the deployment cannot be kept in "
+        f"{mounting.home.composition}: file exists"
     )
