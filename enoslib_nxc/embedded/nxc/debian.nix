@@ -71,7 +71,8 @@ in rec {
   vm = starter {
     deb = kernelDeb "kernel-9p";
     text = "vm-stage-1-cmds.nix";
-    loaded = [ "order virtio_pci virtio_net overlay 9pnet_virtio 9p" ];
+    # loop and squashfs: roles find them in every flavour
+    loaded = [ "order virtio_pci virtio_net loop squashfs overlay 9pnet_virtio 9p" ];
     init = modules:
       let begin = "### begin: nixos-compose, ";
       in derive.writeText "stage1.vm.sh" (builtins.replaceStrings
