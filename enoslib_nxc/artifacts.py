@@ -95,5 +95,6 @@ def _prepared(settings: Settings, flake: str, report: Reporter) -> str:
         locked=settings.build.locked,
         report=report,
         timeout=settings.deadlines.build,
+        flavour=settings.flavour,
     )
     return f"path:{prepared.flake_dir}"  # whatever git repository the cache is in

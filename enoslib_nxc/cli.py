@@ -128,7 +128,8 @@ def lock(directory: Path, add: tuple[str, ...]) -> None:
 @main.command()
 @Locked
 @click.option("--locked", is_flag=True, help="refuse successors of versions that have gone")
-def fetch(directory: Path, locked: bool) -> None:
+@click.option("--flavour", default="", metavar="NAME", help="only what this flavour needs")
+def fetch(directory: Path, locked: bool, flavour: str) -> None:
     """Fetch the sources of the composition in DIRECTORY, so that it builds offline."""
     with make("auto", sys.stderr) as report:
         prepared = debian.prepare(
@@ -137,6 +138,7 @@ def fetch(directory: Path, locked: bool) -> None:
             locked=locked,
             report=report,
             timeout=Deadlines().build,
+            flavour=flavour,
         )
     for line in prepared.successors:
         click.echo(line)

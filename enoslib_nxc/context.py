@@ -94,6 +94,15 @@ def by_url(url: str) -> str:
     return f"deploy={url}"
 
 
+def by_path(name: str) -> str:
+    """Return the `deploy=` parameter that has stage 1 of flavour vm copy the JSON.
+
+    Args:
+        name: of the file in the composition directory that is shared with the machine.
+    """
+    return f"deploy={name}"
+
+
 def digest(
     *,
     parameters: Mapping[str, Scalar],

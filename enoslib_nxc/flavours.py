@@ -13,6 +13,7 @@ from enoslib_nxc.boots import Boot
 from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.qemu import QemuBoot
+from enoslib_nxc.boots.qemu_image import SharedStore
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.platforms import Platform
@@ -85,6 +86,10 @@ def _local(_source: Source) -> Platform:
     return LocalPlatform()
 
 
+def _sharing() -> Boot:
+    return QemuBoot(SharedStore())
+
+
 def _hosts(source: Source) -> Platform:
     return HostsPlatform(source.hosts)
 
@@ -97,6 +102,9 @@ FLAVOURS = {
     row.name: row
     for row in (
         Flavour("vm-ramdisk", _local, QemuBoot, "virtual machines here, in memory", True),
+        Flavour(
+            "vm", _local, _sharing, "virtual machines here, with the store of this computer"
+        ),
         Flavour(
             "g5k-ramdisk",
             _grid5000,

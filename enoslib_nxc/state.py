@@ -76,6 +76,16 @@ class Home:
         return self.path / "node-deployment.json"
 
     @property
+    def composition(self) -> Path:
+        """Directory that machines of flavour vm read the deployment JSON from."""
+        return self.path / "composition"
+
+    @property
+    def shared(self) -> Path:
+        """Directory that machines of flavour vm have in common with this computer."""
+        return self.path / "shared"
+
+    @property
     def gc_root(self) -> Path:
         """Link by which Nix's garbage collector knows what the deployment is made of."""
         return self.path / "result"
@@ -123,6 +133,23 @@ class Home:
             _write_whole(self.record, text)
         except OSError as error:
             raise _unwritable(self.record, error) from error
+
+    def share(self, name: str, text: str) -> None:
+        """Have the directories that machines of flavour vm mount, with a file to read.
+
+        Args:
+            name: of the file in `composition`.
+            text: its content.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        try:
+            for directory in (self.composition, self.shared):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            _write_whole(self.composition / name, text)
+        except OSError as error:
+            raise _unwritable(self.composition, error) from error
 
     def remove(self) -> None:
         """Delete the directory with all that is in it."""

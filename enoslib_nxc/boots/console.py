@@ -11,6 +11,22 @@ _TAIL_BYTES = 65536
 
 _SIGNS = (
     (
+        r"mounting nix-store on \S+ failed: No such device",
+        "its kernel has no 9p, by which it was to mount the store of this computer",
+    ),
+    (
+        r"mounting (nix-store|nxc-composition) on \S+ failed: (.*)",
+        "stage 1 could not mount {0}, which is shared with it ({1})",
+    ),
+    (
+        r"cp: can't stat '/nxc-composition/([^']*)'",
+        "the deployment JSON is not in the directory that is shared with it ({0})",
+    ),
+    (
+        r"jq: (?:open|error: Could not open file) /mnt-root(/nix/store/\S+): [Nn]o such file",
+        "the store that is shared with it lacks {0}",
+    ),
+    (
         r"Initramfs unpacking failed: (.*)",
         "its initrd could not be unpacked ({0}): give it more memory",
     ),

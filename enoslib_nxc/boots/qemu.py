@@ -1,4 +1,4 @@
-"""Virtual machines under QEMU, without root: flavour vm-ramdisk.
+"""Virtual machines under QEMU, without root: flavours vm-ramdisk and vm.
 
 Each machine has two network cards. The first is QEMU's user network, restricted, with ssh
 forwarded to a loopback port; the second is on the deployment's switch, and carries the
@@ -7,16 +7,15 @@ default route and the address that identifies the machine to NXC's stage 1.
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Collection, Container, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import psutil
 
 from enoslib_nxc import context, procs, shell, ssh, status
 from enoslib_nxc.boots import Checked, Run, accel, console
+from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB, Command
+from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
 from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
@@ -30,84 +29,26 @@ QEMU = "qemu-system-x86_64"
 QEMU_START_SECONDS = 60.0
 """QEMU detaches once its devices are there; loading a large initrd takes a few seconds."""
 
-CONTEXT_ADDRESS = "10.0.2.100"
-"""Where stage 1 fetches the deployment JSON, inside QEMU's user network (10.0.2.0/24)."""
-
 OVERHEAD_MIB = 64
 """Memory of a QEMU process beside its guest's."""
-
-TRANSLATED_MIB = 128
-"""Memory for translated code under TCG. QEMU's own default let a guest of 384 MiB grow to
-over 700; with this bound it stays below 600, and is as fast (boot, tar and Python measured)."""
 
 KERNEL_MIB = 96
 """What a guest needs beside two copies of its initrd (it is unpacked next to itself)."""
 
 
 @dataclass(frozen=True)
-class Command:
-    """What one QEMU is started with.
+class QemuBoot:
+    """Starts the built kernel and initrd in QEMU.
 
     Args:
-        name: process tag, by which it is found again.
-        kernel: file.
-        initrd: file.
-        append: kernel command line.
-        memory: MiB.
-        cores: virtual cores.
-        accel: "kvm" or "tcg".
-        ssh_port: loopback port forwarded to the guest's 22.
-        mac: hardware address on the switch.
-        switch: directory of the switch's sockets.
-        console: file for the serial console.
-        served: file to serve as the deployment JSON, None when it is inline.
+        image: how guests come by their system and the deployment JSON.
     """
 
-    name: str
-    kernel: Path
-    initrd: Path
-    append: str
-    memory: int
-    cores: int
-    accel: accel.Accel
-    ssh_port: int
-    mac: str
-    switch: Path
-    console: Path
-    served: Path | None
-
-    def argv(self, qemu: str) -> list[str]:
-        """Return the command line.
-
-        PCI addresses are fixed since stage 1 names the cards by their order.
-        """
-        user = f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"
-        if self.served:
-            user += f",guestfwd=tcp:{CONTEXT_ADDRESS}:80-cmd:{_escape(_server(self.served))}"
-        cpu = "host" if self.accel == "kvm" else "max"
-        translation = f",thread=multi,tb-size={TRANSLATED_MIB}" if self.accel == "tcg" else ""
-        return [
-            *[qemu, "-name", self.name, "-daemonize"],
-            *["-nodefaults", "-no-user-config", "-display", "none"],
-            *["-machine", "q35", "-accel", self.accel + translation, "-cpu", cpu],
-            *["-m", str(self.memory), "-smp", str(self.cores)],
-            *["-kernel", str(self.kernel), "-initrd", str(self.initrd)],
-            *["-append", self.append],
-            *["-serial", f"file:{_escape(str(self.console))}"],
-            *["-device", "virtio-rng-pci"],
-            *["-netdev", user],
-            *["-device", "virtio-net-pci,netdev=n0,romfile=,addr=0x10"],
-            *["-netdev", f"vde,id=n1,sock={_escape(str(self.switch))}"],
-            *["-device", f"virtio-net-pci,netdev=n1,mac={self.mac},romfile=,addr=0x11"],
-        ]
-
-
-class QemuBoot:
-    """Starts the built kernel and initrd in QEMU."""
+    image: Image = field(default_factory=Ramdisk)
 
     def require(self) -> None:
-        """Refuse a machine without QEMU."""
-        _program()
+        """Refuse a machine without QEMU, or with one that cannot do what the image needs."""
+        self.image.require(_program())
 
     def shape(self, settings: Settings, node: Node, machine: Machine) -> dict[str, Scalar]:
         """Return its memory, cores and address."""
@@ -116,12 +57,13 @@ class QemuBoot:
     def check(self, run: Run, wanted: Mapping[str, Identity]) -> Checked:
         """Refuse what cannot start: memory, here or in the guests, command line, KVM."""
         for host, identity in wanted.items():
-            _append(run, run.machine(host), identity)
+            _append(run, self.image, run.machine(host), identity)
         artifacts = run.deployment.artifacts
         kernel = artifacts.store.real(artifacts.kernel)
         chosen = accel.choose(run.settings.vm.accel, qemu=_program(), kernel=kernel)
         extra = OVERHEAD_MIB + (TRANSLATED_MIB if chosen == "tcg" else 0)
         _check_memory(run, wanted, extra)
+        self.image.check(run)
         return Checked(run)
 
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
@@ -132,7 +74,7 @@ class QemuBoot:
         log = run.home.console(host)
         log.parent.mkdir(mode=0o700, exist_ok=True)
         log.unlink(missing_ok=True)  # what an earlier boot said is no news of this one
-        command = _command(run, host, qemu)
+        command = _command(run, self.image, host, qemu)
         try:
             shell.run(command.argv(qemu), timeout=QEMU_START_SECONDS)
         except CommandError as error:
@@ -207,7 +149,7 @@ def _check_memory(run: Run, hosts: Collection[str], extra: int) -> None:
         )
 
 
-def _command(run: Run, host: str, qemu: str) -> Command:
+def _command(run: Run, image: Image, host: str, qemu: str) -> Command:
     machine = run.machine(host)
     artifacts = run.deployment.artifacts
     node = next(node for node in run.deployment.plan.nodes if node.host == host)
@@ -215,7 +157,9 @@ def _command(run: Run, host: str, qemu: str) -> Command:
     identity = machine.identity
     if identity is None:
         raise ArtifactError(f"{host} was not told what to run")
-    append, served = _append(run, machine, identity)
+    append, way = _append(run, image, machine, identity)
+    if way.served:
+        way.served.write_text(run.context.text)
     return Command(
         name=_tag(run.deployment, host),
         kernel=kernel,
@@ -228,43 +172,32 @@ def _command(run: Run, host: str, qemu: str) -> Command:
         mac=machine.mac,
         switch=switch_socket(run.deployment.token),
         console=run.home.console(host),
-        served=served,
+        served=way.served,
+        shares=image.shares(run),
     )
 
 
-def _append(run: Run, machine: Machine, identity: Identity) -> tuple[str, Path | None]:
-    """Return the kernel's command line, and the file to serve when the JSON is not in it."""
+def _append(run: Run, image: Image, machine: Machine, identity: Identity) -> tuple[str, Way]:
+    """Return the kernel's command line, and the way of the deployment JSON that fits in it.
+
+    Raises:
+        PlatformError: none does.
+    """
     network = run.settings.vm.network
     gateway = network.broadcast_address - 1
     # one ip= only, with a gateway: its default route is what stage 1 asks for its address
     address = f"ip={machine.address}::{gateway}:{network.netmask}::eth1:off"
     words = ["console=tty0 console=ttyS0,115200", "net.ifnames=0", "panic=-1", address]
     words.append(run.settings.kernel_params)
-    line = context.command_line(identity, *words, context.inline(run.context))
-    if context.fits(line):
-        return line, None
-    line = context.command_line(
-        identity, *words, context.by_url(f"http://{CONTEXT_ADDRESS}/deployment.json")
+    for way in image.ways(run):
+        line = context.command_line(identity, *words, way.parameter)
+        if context.fits(line):
+            return line, way
+    raise PlatformError(
+        f"the kernel command line of {machine.host} has {len(line)} characters, "
+        f"the limit is {context.COMMAND_LINE_LIMIT}",
+        resolution="shorten kernel_params",
     )
-    if not context.fits(line):
-        raise PlatformError(
-            f"the kernel command line of {machine.host} has {len(line)} characters, "
-            f"the limit is {context.COMMAND_LINE_LIMIT}",
-            resolution="shorten kernel_params",
-        )
-    run.home.node_context.write_text(run.context.text)
-    return line, run.home.node_context
-
-
-def _server(served: Path) -> str:
-    """Return the command that QEMU runs for each connection to `CONTEXT_ADDRESS`."""
-    program = Path(__file__).with_name("serve_file.py")
-    return shlex.join([sys.executable, "-I", "-S", str(program), str(served)])
-
-
-def _escape(value: str) -> str:
-    """Return a value for a QEMU option list, where a comma is written twice."""
-    return value.replace(",", ",,")
 
 
 def _tag(deployment: Deployment, host: str) -> str:

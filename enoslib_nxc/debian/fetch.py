@@ -24,14 +24,18 @@ class Fetcher:
         store: the Nix store.
         timeout: seconds for each process.
         running: the step that progress is reported to.
+        flavour: fetch what this flavour needs; "" stands for all.
     """
 
-    def __init__(self, root: Path, store: NixStore, *, timeout: float, running: Step) -> None:
+    def __init__(
+        self, root: Path, store: NixStore, *, timeout: float, running: Step, flavour: str = ""
+    ) -> None:
         self._root = root
         self._cache = root / "debian"
         self._store = store
         self._timeout = timeout
         self._running = running
+        self._flavour = flavour
         self.fetched = False
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
@@ -71,7 +75,8 @@ class Fetcher:
 
     def _absent(self, lock: Lock) -> list[Source]:
         """Return the sources that neither the Nix store nor the cache holds."""
-        missing = nix_store.invalid(lock.sources, self._store, timeout=self._timeout)
+        sources = lock.needed(self._flavour)
+        missing = nix_store.invalid(sources, self._store, timeout=self._timeout)
         return [source for source in missing if not self._cached(source)]
 
     def _cached(self, source: Source) -> bool:
@@ -79,7 +84,8 @@ class Fetcher:
         return file.is_file() and digest(file) == source.sha256
 
     def _add(self, lock: Lock) -> None:
-        missing = nix_store.invalid(lock.sources, self._store, timeout=self._timeout)
+        sources = lock.needed(self._flavour)
+        missing = nix_store.invalid(sources, self._store, timeout=self._timeout)
         self.fetched = self.fetched or bool(missing)
         nix_store.add(
             missing,
@@ -141,23 +147,23 @@ class Fetcher:
         apt.update()
 
     def _successor(self, pinned: Lock, *, packages_gone: bool, wheel_gone: bool) -> Lock:
-        update: dict[str, object] = {}
-        if packages_gone:
-            update["packages"] = self.resolve(pinned.wanted())
+        lock = self.resolve(pinned) if packages_gone else pinned
         if wheel_gone:
-            update["wheel"] = self.newest_wheel()
-        return pinned.model_copy(update=update)
+            lock = lock.model_copy(update={"wheel": self.newest_wheel()})
+        return lock
 
-    def resolve(self, wanted: Sequence[str]) -> tuple[Package, ...]:
+    def resolve(self, asked: Lock) -> Lock:
         """Choose packages as apt offers them now, and download those that are not cached."""
         apt = self._apt
         if apt.stale():
             self._update(apt)
-        packages = closure(wanted, apt.solve(wanted))
-        missing = nix_store.invalid(packages, self._store, timeout=self._timeout)
-        absent = [p for p in packages if p in missing and not self._cached(p)]
+        wanted = asked.wanted()
+        lock = asked.model_copy(update={"packages": closure(wanted, apt.solve(wanted))})
+        needed = [one for one in lock.needed(self._flavour) if isinstance(one, Package)]
+        missing = nix_store.invalid(needed, self._store, timeout=self._timeout)
+        absent = [p for p in needed if p in missing and not self._cached(p)]
         apt.download(absent, self._cache, self._on_progress())
-        return packages
+        return lock
 
     def newest_wheel(self) -> Source:
         """Download the newest release of NXC's package."""

@@ -20,6 +20,9 @@ LOCK_NAME = "debian.lock.json"
 LOCK_VERSION = 1
 """Format of the lock file."""
 
+ON_DEMAND = {"kernel-9p": frozenset({"vm"})}
+"""Groups that only some flavours need -> those flavours. For others they are not fetched."""
+
 _REFUSED = re.compile(r"[^0-9A-Za-z+._?=-]")
 
 
@@ -65,8 +68,8 @@ class Lock(_Locked):
 
     Args:
         version: format of the file.
-        groups: group -> the names asked for; `base`, `stage1`, `kernel` and `extra` (what
-            roles may add) are those of the embedded library.
+        groups: group -> the names asked for; `base`, `stage1`, `kernel`, `extra` (what
+            roles may add) and those of `ON_DEMAND` are those of the embedded library.
         packages: the groups' packages and all that they depend on, by name.
         wheel: NXC's own package, whose stage-1 text the images run.
     """
@@ -80,6 +83,29 @@ class Lock(_Locked):
     def sources(self) -> tuple[Source, ...]:
         """All files that a build of this lock needs."""
         return (*self.packages, self.wheel)
+
+    def needed(self, flavour: str) -> tuple[Source, ...]:
+        """Return the files that a build of one flavour needs.
+
+        Args:
+            flavour: its name; "" stands for all flavours.
+        """
+        if not flavour:
+            return self.sources
+        known = {package.name: package for package in self.packages}
+        todo = [
+            name
+            for group, names in self.groups.items()
+            if flavour in ON_DEMAND.get(group, {flavour})
+            for name in names
+        ]
+        found = set[str]()
+        while todo:
+            name = todo.pop()
+            if name in known and name not in found:
+                found.add(name)
+                todo += known[name].depends
+        return (*(one for one in self.packages if one.name in found), self.wheel)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the names asked for, of all groups, sorted and without duplicates."""

@@ -41,7 +41,13 @@ def cache_root() -> Path:
 
 
 def prepare(
-    flake_dir: Path, *, store: NixStore, locked: bool, report: Reporter, timeout: float
+    flake_dir: Path,
+    *,
+    store: NixStore,
+    locked: bool,
+    report: Reporter,
+    timeout: float,
+    flavour: str = "",
 ) -> Prepared:
     """Bring a composition's sources into the Nix store.
 
@@ -52,6 +58,7 @@ def prepare(
         locked: refuse successors of packages whose pinned version has gone.
         report: takes the events of phase `FETCH`.
         timeout: seconds that each call of apt, pip or Nix may take.
+        flavour: the flavour to be built; "" stands for all of them.
 
     Returns:
         The flake to build.
@@ -62,11 +69,13 @@ def prepare(
     """
     pinned = read_lock(flake_dir / LOCK_NAME)
     with step(report, Phase.FETCH, "fetch the composition's sources") as running:
-        fetcher = Fetcher(cache_root(), store, timeout=timeout, running=running)
+        fetcher = Fetcher(
+            cache_root(), store, timeout=timeout, running=running, flavour=flavour
+        )
         lock = fetcher.fetch(pinned, locked=locked)
         changed = successors(pinned, lock)
         if not fetcher.fetched:
-            running.noop(f"all {len(lock.sources)} sources are in the store")
+            running.noop(f"all {len(lock.needed(flavour))} sources are in the store")
         elif changed:
             running.message = f"sources fetched, {len(changed)} as successors"
         work = workdir.materialise(
@@ -103,7 +112,6 @@ def write_lock(
         fetcher = Fetcher(cache_root(), store, timeout=timeout, running=running)
         asked = before.model_copy(update={"groups": groups})
         with workdir.alone(cache_root(), timeout=timeout):
-            packages = fetcher.resolve(asked.wanted())
-        after = asked.model_copy(update={"packages": packages})
+            after = fetcher.resolve(asked)
         workdir.write_atomic(path, after.dump())
     return successors(before, after)

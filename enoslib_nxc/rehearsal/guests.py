@@ -16,7 +16,8 @@ import psutil
 
 from enoslib_nxc import boots, procs, shell
 from enoslib_nxc.boots import accel, console
-from enoslib_nxc.boots.qemu import OVERHEAD_MIB, QEMU, TRANSLATED_MIB
+from enoslib_nxc.boots.qemu import OVERHEAD_MIB, QEMU
+from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.wait import Deadline
 

@@ -42,8 +42,11 @@ class Built:
 
 def build(store: NixStore, flake: Path, attribute: str = "") -> Built:
     """Fetch and build a flake; `names` are those of the derivations that were built."""
-    made = debian.prepare(flake, store=store, locked=True, report=silent, timeout=600)
     attribute = attribute or '"composition::vm-ramdisk"'
+    flavour = attribute.rpartition("::")[2].rstrip('"')
+    made = debian.prepare(
+        flake, store=store, locked=True, report=silent, timeout=600, flavour=flavour
+    )
     result = store.run(
         *("nix", "build", "--no-link", "--json", f"path:{made.flake_dir}#{attribute}"),
         timeout=900,

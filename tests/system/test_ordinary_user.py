@@ -119,8 +119,8 @@ def usable_python(home):
     return None
 
 
-@pytest.mark.skipif(not ROOT, reason="the other tests run as this user")
-def test_as_an_ordinary_user(area):
+def as_the_other_user(area, *tests):
+    """Run tests as the other user; check that they pass and leave nothing of that user's."""
     home = area / "home"
     python = usable_python(home)
     if python is None:
@@ -129,7 +129,7 @@ def test_as_an_ordinary_user(area):
     before = owned(foreign, NOBODY)
     words = ["-m", "pytest", "-p", "no:cacheprovider", "-rA", f"--basetemp={home}/tmp"]
     ended = subprocess.run(
-        [*python, *words, __file__, f"{REFUSALS}::test_key_unreadable"],
+        [*python, *words, *tests],
         capture_output=True,
         text=True,
         timeout=1800,
@@ -138,8 +138,29 @@ def test_as_an_ordinary_user(area):
     )
     print(ended.stdout)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "6 passed, 1 skipped" in ended.stdout
     assert [p for p in psutil.process_iter(["uids"]) if p.info["uids"].real == NOBODY] == []
     assert owned(foreign, NOBODY) == before
     assert (home / ".local/share/enoslib-nxc/store/nix/store").is_dir()
     assert owned([home, *home.iterdir()], 0) == set()
+    return ended.stdout
+
+
+@pytest.mark.skipif(not ROOT, reason="the other tests run as this user")
+def test_as_an_ordinary_user(area):
+    said = as_the_other_user(area, __file__, f"{REFUSALS}::test_key_unreadable")
+    assert "6 passed, 2 skipped" in said
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not ROOT, reason="the other tests run as this user")
+def test_flavour_vm_as_an_ordinary_user(area):
+    """The store that is shared is the user's own, and so are the files in it."""
+    file = Path(__file__).with_name("test_vm.py")
+    tests = (
+        "test_roles_names_and_addresses",
+        "test_the_store_is_the_one_here_and_cannot_be_changed",
+        "test_a_directory_in_common",
+        "test_no_more_is_shared_than_must_be",
+        "test_destroy_leaves_nothing",
+    )
+    assert "5 passed" in as_the_other_user(area, *(f"{file}::{test}" for test in tests))

@@ -156,6 +156,15 @@ def test_fetch(archive, flake):
     assert f"all {len(PINNED.sources)} sources are in the store" in run("fetch", flake).stderr
 
 
+def test_fetch_for_one_flavour(archive, flake):
+    groups = {"extra": ("hello",), "kernel-9p": ("bash",)}
+    (flake / LOCK_NAME).write_text(PINNED.model_copy(update={"groups": groups}).dump())
+    assert run("fetch", "--flavour", "vm-ramdisk", flake).exit_code == 0
+    assert "get bash=1" not in archive.calls
+    assert run("fetch", "--flavour", "vm", flake).exit_code == 0
+    assert "get bash=1" in archive.calls
+
+
 def test_fetch_of_versions_that_have_gone(archive, flake):
     archive.versions |= {"bash": "2"}
     ended = run("fetch", "--locked", flake)

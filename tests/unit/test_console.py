@@ -29,6 +29,39 @@ from enoslib_nxc.boots import console
             "the role's system is not in the image (/mnt-root/nix/store/x/init)",
         ),
         (
+            "mount: mounting nix-store on /mnt-root/nix/.ro-store failed: No such device\n"
+            "cp: can't stat '/nxc-composition/deployment.json': No such file or directory\n",
+            "its kernel has no 9p, by which it was to mount the store of this computer",
+        ),
+        (
+            "mount: mounting nix-store on /mnt-root/nix/.ro-store failed: "
+            "No such file or directory\n",
+            "stage 1 could not mount nix-store, which is shared with it "
+            "(No such file or directory)",
+        ),
+        (
+            "mount: mounting nxc-composition on /nxc-composition failed: "
+            "No such file or directory\n",
+            "stage 1 could not mount nxc-composition, which is shared with it "
+            "(No such file or directory)",
+        ),
+        (
+            "cp: can't stat '/nxc-composition/deployment.json': No such file or directory\n"
+            "gojq: invalid json: /mnt-root\n",
+            "the deployment JSON is not in the directory that is shared with it "
+            "(deployment.json)",
+        ),
+        (
+            "gojq: open /mnt-root/nix/store/x-info.json: no such file or directory\n"
+            "stage 2 init script (/mnt-root//init) not found\n",
+            "the store that is shared with it lacks /nix/store/x-info.json",
+        ),
+        (
+            "jq: error: Could not open file /mnt-root/nix/store/x-info.json: "
+            "No such file or directory\n",
+            "the store that is shared with it lacks /nix/store/x-info.json",
+        ),
+        (
             "[    1.2] Initramfs unpacking failed: write error\n",
             "its initrd could not be unpacked (write error): give it more memory",
         ),

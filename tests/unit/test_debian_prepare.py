@@ -12,7 +12,7 @@ from enoslib_nxc.errors import BuildError
 from enoslib_nxc.events import Event, Phase, Status
 from enoslib_nxc.nix import NixStore
 
-from .archive import PINNED, install, write_flake
+from .archive import PINNED, install, pin, write_flake
 
 
 @pytest.fixture
@@ -25,9 +25,16 @@ def flake(tmp_path):
     return write_flake(tmp_path / "flake")
 
 
-def run(flake: Path, *, locked: bool = False):
+def run(flake: Path, *, locked: bool = False, flavour: str = ""):
     events: list[Event] = []
-    made = prepare(flake, store=NixStore(), locked=locked, report=events.append, timeout=9)
+    made = prepare(
+        flake,
+        store=NixStore(),
+        locked=locked,
+        report=events.append,
+        timeout=9,
+        flavour=flavour,
+    )
     assert {event.phase for event in events} == {Phase.FETCH}
     return made, events[-1]
 
@@ -71,6 +78,39 @@ def test_a_damaged_file_of_the_cache_is_fetched_again(archive, flake, tmp_path):
     (tmp_path / "cache/enoslib-nxc/debian/bash_1_amd64.deb").write_text("cut")
     run(flake)
     assert archive.calls == ["get bash=1", "add 4"]
+
+
+@pytest.fixture
+def two_kernels(archive, flake):
+    """A lock with a kernel that only flavour vm needs."""
+    packages = (*PINNED.packages, pin("linux", "1"), pin("linux-image", "1", "linux"))
+    archive.versions |= {"linux": "1", "linux-image": "1"}
+    archive.depends |= {"linux-image": ("linux",)}
+    groups = {**PINNED.groups, "kernel-9p": ("linux-image",)}
+    lock = PINNED.model_copy(update={"groups": groups, "packages": packages})
+    (flake / LOCK_NAME).write_text(lock.dump())
+    return lock
+
+
+def test_what_one_flavour_needs_is_fetched_for_it_alone(archive, flake, two_kernels):
+    made, _ = run(flake, flavour="vm-ramdisk")
+    assert made.lock == two_kernels
+    assert not [call for call in archive.calls if "linux" in call]
+    again, end = run(flake, flavour="g5k-image")
+    assert end.message == "all 4 sources are in the store"
+    archive.calls.clear()
+    assert run(flake, flavour="vm")[0] == made == again
+    assert sorted(archive.calls) == ["add 2", "get linux-image=1", "get linux=1"]
+    archive.store.clear()
+    assert run(flake)[1].status is Status.DONE
+    assert "add 6" in archive.calls
+
+
+def test_nor_are_its_successors_fetched_for_others(archive, flake, two_kernels):
+    archive.versions |= {"bash": "2", "linux": "2"}
+    made, _ = run(flake, flavour="vm-ramdisk")
+    assert made.successors == ("bash 1 -> 2", "linux 1 -> 2")
+    assert not [call for call in archive.calls if "get linux" in call]
 
 
 def test_successors_are_taken_reported_and_remembered(archive, flake):

@@ -15,16 +15,20 @@ let
   baseNames = closure locked.groups.base;
   isBase = lib.genAttrs baseNames (_: true);
 
-  kernelPackage = lib.head (lib.filter (name: ! lib.elem name locked.groups.kernel)
-    (closure locked.groups.kernel));
+  namesOf = group: locked.groups.${group}
+    or (throw "debian.lock.json has no group `${group}': take it over from the lock that comes with enoslib-nxc, then run enoslib-nxc lock");
+
+  # The package that a group's metapackage stands for.
+  kernelDeb = group:
+    let meta = namesOf group;
+    in lib.head (sources (lib.filter (name: ! lib.elem name meta) (closure meta)));
 
   unpack = builtins.readFile ./build/unpack.sh;
 
   # The programs of a group, each started with its own libraries: /bin/NAME.
   programs = group: names: derive.run group {
     programs = names;
-    debs = sources (closure (locked.groups.${group}
-      or (throw "debian.lock.json has no group `${group}': take it over from the lock that comes with enoslib-nxc, then run enoslib-nxc lock")));
+    debs = sources (closure (namesOf group));
   } (unpack + builtins.readFile ./build/tools.sh);
 
   # One store path for each package that is not in the base.
@@ -44,23 +48,39 @@ in rec {
 
   wheel = derive.requireFile locked.wheel;
 
-  # /bzImage and /lib/modules of the kernel package.
-  kernel = derive.run "linux-kernel" {
-    debs = sources [ kernelPackage ];
-    PATH = toolsPath;
-  } (unpack + builtins.readFile ./build/kernel.sh);
+  starter = import ./starter.nix {
+    inherit lib derive unpack toolsPath wheel;
+    tree = derive.run "stage1-tree" { debs = sources (closure locked.groups.stage1); } ''
+      ${unpack}
+      unpack_all "$out"
+    '';
+  };
 
-  # The modules that systems may load, with those that they depend on.
-  modules = derive.run "linux-modules" {
-    inherit kernel;
-    list = ./guest/modules;
-    PATH = toolsPath;
-  } (builtins.readFile ./build/modules.sh);
+  # The cloud kernel and NXC's usual stage 1; ext4 is part of that kernel.
+  inherit (starter {
+    deb = kernelDeb "kernel";
+    text = "stage-1-cmds.nix";
+    loaded = [
+      "order virtio_pci virtio_net loop squashfs overlay"
+      "order.disk virtio_blk"
+      "order.nfs nfsv3"
+    ];
+  }) kernel modules stage1;
 
-  stage1Tree = derive.run "stage1-tree" { debs = sources (closure locked.groups.stage1); } ''
-    ${unpack}
-    unpack_all "$out"
-  '';
+  # The same for flavour vm, which mounts the store by 9p: the cloud kernel cannot.
+  vm = starter {
+    deb = kernelDeb "kernel-9p";
+    text = "vm-stage-1-cmds.nix";
+    # loop and squashfs: roles find them in every flavour
+    loaded = [ "order virtio_pci virtio_net loop squashfs overlay 9pnet_virtio 9p" ];
+    init = modules:
+      let begin = "### begin: nixos-compose, ";
+      in derive.writeText "stage1.vm.sh" (builtins.replaceStrings
+        [ begin "stage-1-cmds.nix" ]
+        [ (builtins.replaceStrings [ "@modules@" ] [ "${modules}" ]
+            (builtins.readFile ./guest/stage1.vm.sh) + begin) "vm-stage-1-cmds.nix" ]
+        (builtins.readFile ./guest/stage1.sh));
+  };
 
   base = derive.run "debian-base" {
     inherit modules;
@@ -69,17 +89,6 @@ in rec {
     systemConf = ./guest/system.conf;
     units = ./guest/units;
   } (unpack + builtins.readFile ./build/base.sh);
-
-  # /initrd, the first part of a ramdisk; /init, its program; /commands, NXC's text in it.
-  stage1 = derive.run "stage-1" {
-    inherit kernel wheel;
-    PATH = toolsPath;
-    tree = stage1Tree;
-    init = ./guest/stage1.sh;
-    dhcp = ./guest/dhcp.sh;
-    mountNfs = ./guest/mount.nfs;
-    extract = ./build/extract.awk;
-  } (builtins.readFile ./build/stage1.sh);
 
   # pkgs.NAME: a package of the base is the base itself; others carry `closure`, what a role
   # that uses them needs besides the base.

@@ -13,6 +13,12 @@ in {
     image = { type = "ramdisk"; distribution = "all-in-one"; };
     vm = true; # has a qemu_script
   };
+  vm = {
+    name = "vm";
+    description = "vm ";
+    image.distribution = "all-in-one";
+    vm = true;
+  };
   g5k-ramdisk = g5k "g5k-ramdisk" "ramdisk";
   g5k-nfs-store = g5k "g5k-nfs-store" "remote-store";
   g5k-image = g5k "g5k-image" "tarball";

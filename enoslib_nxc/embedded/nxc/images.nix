@@ -16,19 +16,23 @@ let
   baseLayer = layer { name = "base.squashfs"; infos = [ baseInfo ]; };
 
   # NXC's stage 1 compares the name of the booted kernel with that of the role's.
-  kernelImage = derive.run "image" { inherit (debian) kernel; } ''
+  imageOf = kernel: derive.run "image" { inherit kernel; } ''
     mkdir "$out"
     cp "$kernel/bzImage" "$out/kernel"
     echo "$kernel/bzImage" > "$out/kernel_store_path"
   '';
 
-  qemuScript = derive.run "qemu_script" {
+  qemuScript = kernelImage: derive.run "qemu_script" {
     script_ = ./guest/qemu_script.sh;
     inherit kernelImage;
   } ''
     sed "s|@kernel@|$kernelImage/kernel|" "$script_" > "$out"
     chmod 755 "$out"
   '';
+
+  # with the store shared, as flavour vm has it
+  sharingScript = kernelImage: derive.writeScript "qemu_script" (builtins.replaceStrings
+    [ "@script@" ] [ "${qemuScript kernelImage}" ] (builtins.readFile ./guest/qemu_script.vm.sh));
 
   composition = generation: name: value:
     let
@@ -110,8 +114,12 @@ in {
       };
       registration = registrationStorePath (map (one: one.storeInfo) (lib.attrValues built));
       toplevel = "${base.toplevel}";
+      # NXC's image of flavour vm has no type: its store is mounted, from where it was built
+      type = flavour.image.type or "shared-store";
+      starter = if type == "shared-store" then debian.vm else debian;
+      kernelImage = imageOf starter.kernel;
       remote = {
-        initrd = "${debian.stage1}/initrd";
+        initrd = "${starter.stage1}/initrd";
         all_compositions_registration_store_path = "${registration}";
         # names only, as in NXC: the compose info need not bring this system along
         init = builtins.unsafeDiscardStringContext "${toplevel}/init";
@@ -119,6 +127,7 @@ in {
       byType = {
         ramdisk.initrd = "${ramdisk}/initrd";
         remote-store = remote;
+        shared-store = remote;
         tarball = remote // {
           image = "${tarball { inherit toplevel registration infoFile; }}/tarball/all-compositions.tar.xz";
         };
@@ -137,8 +146,11 @@ in {
       compositions_info = described;
       all = {
         kernel = "${kernelImage}/kernel";
-        stage1 = "${debian.stage1}/init";
-        qemu_script = if flavour.vm or false then "${qemuScript}" else "Disable_for_space_saving";
-      } // byType.${flavour.image.type};
+        stage1 = "${starter.stage1}/init";
+        qemu_script =
+          if ! flavour.vm or false then "Disable_for_space_saving"
+          else if type == "shared-store" then "${sharingScript kernelImage}"
+          else "${qemuScript kernelImage}";
+      } // byType.${type};
     });
 }

@@ -39,11 +39,9 @@ modules_of() {
   done
 }
 # the devices are those of virtual machines; ext4 is part of the kernel
-modules_of order virtio_pci virtio_net loop squashfs overlay
-modules_of order.disk virtio_blk
-modules_of order.nfs nfsv3
+@loaded@
 
-busybox unzip -q -p "$wheel" nix/flavours/shared/stage-1-cmds.nix > source.nix
+busybox unzip -q -p "$wheel" nix/flavours/shared/@text@ > source.nix
 awk -f "$extract" source.nix > commands
 # shellcheck disable=SC2016 # a literal ${ would be Nix's, not the shell's
 if [ ! -s commands ] || grep -q '@{' commands; then
