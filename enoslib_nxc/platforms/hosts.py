@@ -19,6 +19,7 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Entry, Machine, Plan
+from enoslib_nxc.outlook import Outlook, unknown
 from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
 from enoslib_nxc.survey import Survey
@@ -118,6 +119,32 @@ class HostsPlatform(NoCalendar):
                 resolution="give an EnOSlib provider, its Roles, or a list of its hosts",
             )
         return iter({(host.address, host.port): host for host in hosts}.values())
+
+    def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
+        """Tell which machines they would be, as far as no provider has to be called."""
+        hosts = tuple(node.host for node in plan.nodes)
+        held = previous.machines if previous else {}
+        if isinstance(self.given, Provider):
+            told = unknown(hosts, f"a machine of {type(self.given).__name__}")
+            places: dict[str, str] = {}
+        else:
+            offered = [machine.ssh_host for machine in _machines(self._hosts(), settings)]
+            taken = {held[host].ssh_host for host in hosts if host in held}
+            free = (place for place in offered if place not in taken)
+            told = unknown(hosts)
+            places = dict(zip((h for h in hosts if h not in held), free, strict=False))
+        places |= {host: held[host].ssh_host for host in hosts if host in held}
+        known = {host: held[host].address for host in hosts if host in held}
+        seats = {
+            host: seat.model_copy(
+                update={
+                    "place": places.get(host, seat.place),
+                    "address": known.get(host, ""),
+                }
+            )
+            for host, seat in told.seats.items()
+        }
+        return told.model_copy(update={"seats": seats})
 
     def connect(self, deployment: Deployment) -> bool:
         """Their network is not ours to make."""
