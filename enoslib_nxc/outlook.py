@@ -102,13 +102,12 @@ class Outlook(Data):
     notes: tuple[str, ...] = ()
 
 
-def unknown(hosts: tuple[str, ...], place: str = "") -> Outlook:
+def unknown(hosts: tuple[str, ...]) -> Outlook:
     """Return the outlook where a platform tells nothing before it gives its machines.
 
     Args:
         hosts: the hosts of the plan.
-        place: where they would run.
     """
-    seat = Seat(place=place, networks=(NETWORK_ROLE,))
+    seat = Seat(networks=(NETWORK_ROLE,))
     network = Net(id=NETWORK_ROLE, kind="shared", keys=(NETWORK_ROLE,))
     return Outlook(seats=dict.fromkeys(hosts, seat), networks=(network,))

@@ -190,7 +190,8 @@ class Commands:
                 f"the script did not end within {self.deadline.seconds:g} s",
                 resolution="give it more with --timeout",
             )
-        return round(min(seconds, self.deadline.remaining()), 1)
+        # timeout(1) takes 0 for no deadline
+        return max(0.1, round(min(seconds, self.deadline.remaining()), 1))
 
     def failure(self, text: str, details: str = "") -> ScriptError:
         """Return the error of this machine."""

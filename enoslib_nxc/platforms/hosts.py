@@ -124,27 +124,27 @@ class HostsPlatform(NoCalendar):
         """Tell which machines they would be, as far as no provider has to be called."""
         hosts = tuple(node.host for node in plan.nodes)
         held = previous.machines if previous else {}
+        kept = {host: held[host] for host in hosts if host in held}
+        new = [host for host in hosts if host not in kept]
         if isinstance(self.given, Provider):
-            told = unknown(hosts, f"a machine of {type(self.given).__name__}")
-            places: dict[str, str] = {}
+            places = dict.fromkeys(new, f"a machine of {type(self.given).__name__}")
         else:
-            offered = [machine.ssh_host for machine in _machines(self._hosts(), settings)]
-            taken = {held[host].ssh_host for host in hosts if host in held}
-            free = (place for place in offered if place not in taken)
-            told = unknown(hosts)
-            places = dict(zip((h for h in hosts if h not in held), free, strict=False))
-        places |= {host: held[host].ssh_host for host in hosts if host in held}
-        known = {host: held[host].address for host in hosts if host in held}
+            taken = {machine.ssh_host for machine in kept.values()}
+            offered = (machine.ssh_host for machine in _machines(self._hosts(), settings))
+            places = dict(zip(new, (p for p in offered if p not in taken), strict=False))
+        missing = [host for host in new if host not in places]
+        told = unknown(hosts)
         seats = {
             host: seat.model_copy(
                 update={
-                    "place": places.get(host, seat.place),
-                    "address": known.get(host, ""),
+                    "place": kept[host].ssh_host if host in kept else places.get(host, ""),
+                    "address": kept[host].address if host in kept else "",
                 }
             )
             for host, seat in told.seats.items()
         }
-        return told.model_copy(update={"seats": seats})
+        notes = (f"no machine was given for {', '.join(missing)}",) if missing else ()
+        return told.model_copy(update={"seats": seats, "notes": notes})
 
     def connect(self, deployment: Deployment) -> bool:
         """Their network is not ours to make."""

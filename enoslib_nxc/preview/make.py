@@ -9,12 +9,12 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.flavours import Flavour, Source
 from enoslib_nxc.model import Artifacts, Deployment, Identity, Node, Plan
-from enoslib_nxc.outlook import Seat
+from enoslib_nxc.outlook import Outlook, Seat
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.preview.fate import fate
 from enoslib_nxc.preview.model import Build, Group, Host, Preview, Then
-from enoslib_nxc.preview.reach import reach
+from enoslib_nxc.preview.reach import Reach, reach
 
 
 def preview(settings: Settings, source: Source) -> Preview:
@@ -43,24 +43,19 @@ def preview(settings: Settings, source: Source) -> Preview:
     outlook = platform.foresee(settings, plan, previous)
     wanted = _wanted(settings, plan, built, previous, boot)
     held = previous.machines if previous else {}
-    fates = {
-        host: fate(held.get(host), wanted.get(host), seat.address, built=built is not None)
-        for host, seat in outlook.seats.items()
-    }
+
+    def host(node: Node) -> Host:
+        seat = outlook.seats[node.host]
+        known = held.get(node.host), wanted.get(node.host)
+        return _host(node, flavour, seat, *fate(*known, seat.address, built=built is not None))
+
     return Preview(
         job_name=settings.job_name,
         groups=(_group(flavour, platform, boot, settings),),
         builds=(_build(settings, built, previous),),
-        hosts=tuple(
-            _host(node, flavour, outlook.seats[node.host], *fates[node.host])
-            for node in plan.nodes
-        ),
+        hosts=tuple(map(host, plan.nodes)),
         networks=outlook.networks,
-        reach=reach(
-            {role: plan.hosts_of(role) for role in settings.roles},
-            {host: seat.networks for host, seat in outlook.seats.items()},
-            outlook.networks,
-        ),
+        reach=_reach(settings, plan, outlook),
         reservations=(outlook.reservation,) if outlook.reservation else (),
         ends=_ends(plan, previous),
         notes=(*outlook.notes, *_undecided(settings, built)),
@@ -77,6 +72,14 @@ def _recorded(settings: Settings, source: Source) -> tuple[Deployment | None, st
         return prepare.recorded(settings, home, lent=source.lent), ""
     except StateError as error:
         return None, str(error)
+
+
+def _reach(settings: Settings, plan: Plan, outlook: Outlook) -> tuple[Reach, ...]:
+    return reach(
+        {role: plan.hosts_of(role) for role in settings.roles},
+        {host: seat.networks for host, seat in outlook.seats.items()},
+        outlook.networks,
+    )
 
 
 def _group(flavour: Flavour, platform: Platform, boot: Boot, settings: Settings) -> Group:

@@ -11,6 +11,8 @@ import pytest
 from enoslib_nxc import deploy, driver, reach, state
 from enoslib_nxc.errors import ScriptError
 from enoslib_nxc.events import silent
+from enoslib_nxc.rehearsal.server import Rehearsal
+from enoslib_nxc.rehearsal.site import read_site
 from enoslib_nxc.wait import Deadline
 from tests.system import lab
 from tests.system.test_cli import command
@@ -80,6 +82,24 @@ def test_a_script_that_fails_leaves_what_was_there(conf, tested, tmp_path):
         "  $ echo out; echo err >&2; false | cat\n  out\n  err\n"
     )
     assert fates(conf) == ["server keep", "agent keep"]
+
+
+def test_a_plan_on_grid5000_reserves_nothing(conf, tmp_path, monkeypatch):
+    site = read_site({"site": "lille", "cluster": "chiclet", "nodes": 2})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Rehearsal([site], tmp_path) as rehearsal:
+        own = tmp_path / "conf.yaml"
+        own.write_text(conf.read_text().replace(JOB, "far") + "g5k: {cluster: chiclet}\n")
+        done = command("plan", str(own), "--flavour", "g5k-image")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "server: 1 of chiclet (lille)" in done.stdout
+        assert [job for s in rehearsal.sites.values() for job in s.scheduler.jobs()] == []
+        own.write_text(own.read_text().replace("chiclet", "chicklet"))
+        done = command("plan", str(own), "--flavour", "g5k-image")
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            'error: g5k.cluster: Grid\'5000 has no cluster "chicklet"\n-> did you mean chiclet?'
+        )
 
 
 @pytest.fixture

@@ -118,6 +118,13 @@ def test_the_script_s_own_deadline() -> None:
     )
 
 
+def test_no_deadline_at_all_is_none_that_timeout_knows() -> None:
+    made = machine()
+    made.succeed("a", timeout=0)
+    made.succeed("a", timeout=None)
+    assert [seconds for _, seconds in made.shell.asked] == [0.1, 900]
+
+
 def test_waiting_for_a_command() -> None:
     answers = [Answer(1, ""), CommandError("away"), Answer(0, "there")]
     made = machine({"a": answers, "b": [Answer(0, ""), Answer(2, "gone")]})

@@ -250,9 +250,25 @@ def test_hosts_of_another_provider() -> None:
     assert [each.place for each in plan.hosts] == ["10.1.1.1", "10.1.1.2", ""]
     assert (plan.groups[0].platform, plan.groups[0].boot) == ("hosts", "kexec")
     assert [each.address for each in plan.hosts] == ["", "", ""]
+    assert plan.notes == ("no machine was given for agent2",)
     lender = en.Static(en.StaticConf())
     plan = planned(Source(lender, lent=True))
     assert {each.place for each in plan.hosts} == {"a machine of Static"}
+
+
+def test_hosts_of_another_provider_that_are_on_record(monkeypatch) -> None:
+    made = recorded(monkeypatch, lent=True)
+    machine = made.machines["agent1"].model_copy(
+        update={"ssh_host": "10.1.1.1", "address": "10.9.9.9"}
+    )
+    with state.claim("test") as home:
+        home.save(made.model_copy(update={"machines": {"agent1": machine}}))
+    plan = planned(Source([Host("10.1.1.1"), Host("10.1.1.2")], lent=True), roles={"agent": 2})
+    assert [(each.place, each.address) for each in plan.hosts] == [
+        ("10.1.1.1", "10.9.9.9"),
+        ("10.1.1.2", ""),
+    ]
+    assert planned(roles={"agent": 2}).refusal.startswith("deployment test runs on hosts of")
 
 
 def test_counts_that_the_composition_decides() -> None:
