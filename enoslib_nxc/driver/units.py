@@ -55,8 +55,8 @@ class Machine(Commands):
                 raise self.failure(f"unit {unit} failed", self._account(unit, user))
             idle = state == "inactive" and NO_JOBS in self._systemctl("list-jobs", user)[1]
             # what was under way may have been this unit, which is active by now
-            if idle and self._state(unit, user) == "inactive":
-                raise self._inactive(unit, user)
+            if idle:
+                self._require_not_idle(unit, user)
             return "" if state == "active" else f"it is {state}"
 
         with self.step(f"wait for unit {unit}"):
@@ -99,11 +99,15 @@ class Machine(Commands):
     def _state(self, unit: str, user: str | None) -> str:
         return self.get_unit_info(unit, user).get("ActiveState", "unknown")
 
-    def _inactive(self, unit: str, user: str | None) -> Exception:
-        if self.get_unit_info(unit, user).get("LoadState") == "not-found":
-            return self.failure(f"there is no unit {unit}")
+    def _require_not_idle(self, unit: str, user: str | None) -> None:
+        """Refuse a unit that is inactive although systemd has nothing to do."""
+        info = self.get_unit_info(unit, user)
+        if info.get("ActiveState") != "inactive":
+            return
+        if info.get("LoadState") == "not-found":
+            raise self.failure(f"there is no unit {unit}")
         brief = f"unit {unit} is inactive, and systemd has nothing to do"
-        return self.failure(brief, self._account(unit, user))
+        raise self.failure(brief, self._account(unit, user))
 
     def _account(self, unit: str, user: str | None) -> str:
         """Return what systemctl tells of a unit, its last lines of log included."""

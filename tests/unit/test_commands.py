@@ -104,7 +104,7 @@ class Lab:
         self.script = tmp_path / "script"
         self.script.write_text("agent.succeed('check')\n")
         self.answer = Answer(0, "")
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
         patch.setattr(prepare, "prepare", self.prepare)
         patch.setattr(deploy, "deploy", self.deploy)
         patch.setattr(deploy, "destroy", self.destroy)
@@ -176,6 +176,13 @@ def test_what_did_not_come_up_is_destroyed(conf, lab) -> None:
     assert done.exit_code == 1
     assert done.stderr == "error: 1 of 2 machines did not come up: agent\n"
     assert lab.done == ["prepare", "deploy", "destroy test"]
+
+
+def test_ctrl_c_destroys_too(conf, lab) -> None:
+    lab.fails = KeyboardInterrupt()
+    done = run("test", conf)
+    assert (done.exit_code, done.stderr) == (130, "interrupted\n")
+    assert lab.done[-1] == "destroy test"
 
 
 def test_another_process_s_deployment_is_left_alone(conf, lab) -> None:
