@@ -44,6 +44,27 @@ def obtain(
     return artifacts.model_copy(update={"fingerprint": fingerprint})
 
 
+def at_hand(settings: Settings, previous: Artifacts | None) -> Artifacts | None:
+    """Return the artifacts for which nothing has to be built, as far as files tell.
+
+    Nix is not asked; what its store holds is known to the build only.
+
+    Args:
+        settings: the checked configuration.
+        previous: what the deployment was made from last time, if anything.
+
+    Raises:
+        ConfigError: there is no such composition.
+        ArtifactError: it is a compose-info file, and wrong.
+    """
+    flake = _flake(settings)
+    if prebuilt := nix.prebuilt(settings, flake):
+        return prebuilt
+    if previous and nix.reusable(previous, nix.fingerprint(settings, flake)):
+        return previous
+    return None
+
+
 def _made(settings: Settings, flake: str, report: Reporter, keep: Path) -> Artifacts:
     """Fetch and build, all under one deadline."""
     deadline = Deadline(settings.deadlines.build)
@@ -72,7 +93,8 @@ def effective(settings: Settings) -> Settings:
 
 def _flake(settings: Settings) -> str:
     if settings.composition == EMBEDDED:
-        return str(debian.EMBEDDED_DIR)
+        # its own files alone: it may lie in a git repository of other things
+        return f"path:{debian.EMBEDDED_DIR}"
     return settings.composition
 
 

@@ -5,6 +5,7 @@ Importing this module must stay cheap, so pydantic comes in when something is ch
 
 from __future__ import annotations
 
+import copy
 import pprint
 from collections.abc import Mapping
 from pathlib import Path
@@ -166,6 +167,26 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
         """Give the machines' network further names; see `add_network`."""
         self.networks.append(network)
         return self
+
+    def transpose(self, flavour: str) -> NixOSComposeConf:
+        """Return the same experiment on another flavour; this configuration stays as it is.
+
+        Sections of other platforms are kept, so that it can be transposed back.
+
+        Args:
+            flavour: its name.
+
+        Raises:
+            ConfigError: there is no such flavour; or, when this configuration was checked,
+                everything that is wrong with it on that flavour.
+        """
+        from enoslib_nxc.config_errors import flavour_mistakes
+        from enoslib_nxc.flavours import FLAVOURS
+
+        if mistakes := flavour_mistakes(flavour, FLAVOURS):
+            raise config_error(mistakes)
+        made = copy.deepcopy(self).set(flavour=flavour)
+        return made.finalize() if self._checked else made
 
     def to_dict(self) -> dict[str, object]:
         """Return what was set, as plain data that `from_dictionary` takes; no defaults."""

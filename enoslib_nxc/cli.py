@@ -12,6 +12,9 @@ from enoslib.errors import EnosError
 
 from enoslib_nxc import debian, deploy, nix, state
 from enoslib_nxc.builder import NixOSComposeConf
+from enoslib_nxc.commands.given import conf_argument, flavour_option
+from enoslib_nxc.commands.plan import plan
+from enoslib_nxc.commands.test import test
 from enoslib_nxc.config import Build, Deadlines
 from enoslib_nxc.errors import NxcError, StateError
 from enoslib_nxc.g5k import walltime as walltimes
@@ -52,6 +55,10 @@ class Group(click.Group):
 @click.version_option(__version__)
 def main() -> None:
     """EnOSlib provider for NixOS: compositions and running deployments."""
+
+
+main.add_command(plan)
+main.add_command(test)
 
 
 @main.command("list")
@@ -145,11 +152,14 @@ def fetch(directory: Path, locked: bool, flavour: str) -> None:
 
 
 @main.command()
-@click.argument("conf", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@conf_argument
 @click.argument("command", nargs=-1)
+@flavour_option
 @click.option("--nodes", type=click.IntRange(1), help="nodes of each cluster")
 @click.option("--memory", type=click.IntRange(256), default=1024, help="MiB of each node")
-def rehearse(conf: Path, command: tuple[str, ...], nodes: int | None, memory: int) -> None:
+def rehearse(
+    conf: Path, command: tuple[str, ...], flavour: str | None, nodes: int | None, memory: int
+) -> None:
     """Try the configuration CONF on a Grid'5000 of virtual machines here.
 
     COMMAND (after --) is run with what it needs to reach it; without one, the machines of
@@ -158,7 +168,7 @@ def rehearse(conf: Path, command: tuple[str, ...], nodes: int | None, memory: in
     from enoslib_nxc.rehearse import rehearse as run
 
     with make("auto", sys.stderr) as report:
-        status = run(conf, command, report, nodes=nodes, memory=memory)
+        status = run(conf, command, report, flavour=flavour, nodes=nodes, memory=memory)
     sys.exit(status if status >= 0 else 128 - status)
 
 

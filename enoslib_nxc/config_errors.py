@@ -58,7 +58,7 @@ def load_settings(
     Raises:
         ConfigError: with everything that is wrong.
     """
-    mistakes = _flavour_mistakes(given.get("flavour"), flavours)
+    mistakes = flavour_mistakes(given.get("flavour"), flavours)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -125,7 +125,13 @@ def _placed(mistake: Mistake, where: str) -> Mistake:
     return replace(mistake, path=join(where, (mistake.path,)) if mistake.path else where)
 
 
-def _flavour_mistakes(flavour: object, flavours: Collection[str] | None) -> list[Mistake]:
+def flavour_mistakes(flavour: object, flavours: Collection[str] | None) -> list[Mistake]:
+    """Find out whether a flavour exists; what is no text is refused elsewhere.
+
+    Args:
+        flavour: as it was given.
+        flavours: those that exist; None accepts any.
+    """
     if flavours is None or not isinstance(flavour, str) or flavour in flavours:
         return []
     hint = suggest(flavour, flavours, listed_as="known flavours")

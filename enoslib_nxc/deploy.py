@@ -49,7 +49,7 @@ def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -
             boot.stop(replace(run, deployment=previous), _gone(previous, deployment))
         cut_off = platform.connect(deployment)
         bring_up = BringUp(boot, own, _reach)
-        wanted = _identities(settings, deployment, boot)
+        wanted = identities(settings, deployment, boot)
         fresh = list(wanted) if force or cut_off else []
         return bring_up(run, wanted, fresh=fresh).deployment
 
@@ -219,8 +219,14 @@ def _context(settings: Settings, deployment: Deployment, own: Keys) -> context.N
     )
 
 
-def _identities(settings: Settings, deployment: Deployment, boot: Boot) -> dict[str, Identity]:
-    """Return what each host should run."""
+def identities(settings: Settings, deployment: Deployment, boot: Boot) -> dict[str, Identity]:
+    """Return what each host of a plan should run.
+
+    Args:
+        settings: the configuration, with what the build and the flavour decided.
+        deployment: its artifacts, its plan, and a machine for each host of it.
+        boot: starts the machines.
+    """
     wanted = {}
     for node in deployment.plan.nodes:
         wanted[node.host] = Identity(

@@ -80,5 +80,9 @@ class BootError(NxcError):
     """Machines did not come up as planned; the details have a line per node."""
 
 
+class ScriptError(NxcError):
+    """A composition's test script failed, or there is none."""
+
+
 class StateError(NxcError):
     """The record of a deployment cannot be used: locked, damaged, of another version."""

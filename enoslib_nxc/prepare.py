@@ -57,7 +57,7 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
     """
     flavour = flavours.on(settings.flavour, source)
     platform, boot = flavour.platform(source), flavour.boot()
-    previous = _previous(settings, home, lent=source.lent)
+    previous = recorded(settings, home, lent=source.lent)
     with step(report, Phase.CHECK, "check this machine") as checking:
         for script in node.replaced():
             checking.progress(f"{script} takes the place of ours")
@@ -133,8 +133,17 @@ def _deployment(ready: Ready, home: Home) -> Deployment:
     )
 
 
-def _previous(settings: Settings, home: Home, *, lent: bool) -> Deployment | None:
-    """Return the record of the same name; another flavour's machines are not ours to touch."""
+def recorded(settings: Settings, home: Home, *, lent: bool) -> Deployment | None:
+    """Return the record of the same name; another flavour's machines are not ours to touch.
+
+    Args:
+        settings: the configuration.
+        home: the deployment's directory.
+        lent: whether another provider gives the machines.
+
+    Raises:
+        StateError: it cannot be read, or is that of other machines.
+    """
     previous = home.load()
     if previous and previous.lent != lent:
         runs = "hosts of another provider" if previous.lent else "machines of its own"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from enoslib_nxc.flavours import Source
     from enoslib_nxc.model import Deployment, Plan
     from enoslib_nxc.platforms.hosts import Given
+    from enoslib_nxc.preview import Preview
     from enoslib_nxc.state import Home
 
 
@@ -90,6 +91,18 @@ class NixOSCompose(Provider):  # type: ignore[misc]
 
         home = state.find(self.settings.job_name)
         return home.load() if home else None
+
+    def plan(self) -> Preview:
+        """Return what `init()` would do: nothing is built, reserved or started.
+
+        Records and files are read, and the calendar's API; machines are not asked.
+
+        Raises:
+            NxcError: the configuration cannot be carried out.
+        """
+        from enoslib_nxc.preview import preview
+
+        return preview(self.settings, self._source)
 
     def init(
         self,

@@ -35,6 +35,7 @@ def rehearse(
     command: Sequence[str],
     report: Reporter,
     *,
+    flavour: str | None = None,
     nodes: int | None = None,
     memory: int = MEMORY,
 ) -> int:
@@ -44,6 +45,8 @@ def rehearse(
         conf: configuration file.
         command: program to run; without one, see this module.
         report: where events go.
+        flavour: the flavour to transpose the configuration to; None for its own. A program
+            given as `command` transposes by itself.
         nodes: nodes of each cluster; as many as the configuration asks for when None.
         memory: MiB of each node.
 
@@ -53,14 +56,14 @@ def rehearse(
     Raises:
         NxcError: the configuration is wrong, or it cannot be rehearsed here.
     """
-    settings = NixOSComposeConf.from_file(conf).finalize().settings
+    settings = _read(conf, flavour).settings
     if not settings.flavour.startswith("g5k-"):
         raise ConfigError(
             f"{conf}: flavour {settings.flavour} does not run on Grid'5000",
             resolution="rehearse g5k-ramdisk, g5k-nfs-store or g5k-image",
         )
     need = wanted(settings, nodes=nodes, memory=memory)
-    words = command or [sys.executable, "-m", __name__, str(conf.resolve())]
+    words = command or [sys.executable, "-m", __name__, str(conf.resolve()), settings.flavour]
     with ExitStack() as stack:
         size = Size(lifetime=LIFETIME)
         grid = GridRehearsal(need.specs, only=need.nodes, size=size, report=report)
@@ -99,7 +102,7 @@ def main() -> int:
         Exit status: 1 for an error, 130 for Ctrl-C.
     """
     try:
-        _show(Path(sys.argv[1]))
+        _show(_read(Path(sys.argv[1]), next(iter(sys.argv[2:]), None)))
     except EnosError as error:  # ours, and EnOSlib's on reservations
         click.echo(f"error: {error}", err=True)
         return 1
@@ -109,9 +112,14 @@ def main() -> int:
     return 0
 
 
-def _show(path: Path) -> None:
-    """Reserve, boot, say what there is, and give it all back."""
+def _read(path: Path, flavour: str | None) -> NixOSComposeConf:
+    """Return a configuration, transposed where that is wished."""
     conf = NixOSComposeConf.from_file(path)
+    return conf.transpose(flavour) if flavour else conf
+
+
+def _show(conf: NixOSComposeConf) -> None:
+    """Reserve, boot, say what there is, and give it all back."""
     with NixOSCompose(conf) as (roles, networks):
         for role, hosts in roles.items():
             click.echo(f"{role}\t{', '.join(sorted(host.address for host in hosts))}")

@@ -17,7 +17,13 @@
   };
 
   testScript = ''
+    start_all()
     server.wait_for_unit("iperf3")
-    agent.succeed("iperf3 --client server --time 1")
+    server.wait_for_open_port(${toString setup.params.port})
+    with subtest("the server answers an agent"):
+        agent.succeed(
+            "iperf3 --client server --port ${toString setup.params.port} --time 1 --json"
+            " | grep -q bits_per_second"
+        )
   '';
 }

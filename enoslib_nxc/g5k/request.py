@@ -86,7 +86,7 @@ def check(settings: Settings) -> None:
             f"set g5k.cluster, or cluster or servers of roles.{role}",
         )
         for role, given in settings.roles.items()
-        if given.servers is None and _cluster(settings, given) is None
+        if given.servers is None and cluster_of(settings, given) is None
     ]
     types = {network.id: network.type for network in settings.networks if network.id}
     for role, given in settings.roles.items():
@@ -116,7 +116,7 @@ def make(settings: Settings, sizes: Mapping[str, int], booking: Booking) -> Conf
         ApiError: the API cannot be asked.
         NegativeWalltime: nothing is left of the walltime.
     """
-    sites = _sites(settings)
+    sites = sites_of(settings)
     conf = Configuration()
     conf.job_name = settings.job_name
     conf.walltime = walltime(settings, booking)
@@ -124,12 +124,12 @@ def make(settings: Settings, sizes: Mapping[str, int], booking: Booking) -> Conf
     conf.queue = settings.g5k.queue
     conf.project = settings.g5k.project
     conf.monitor = settings.g5k.monitor
-    conf.job_type = _job_types(settings)
+    conf.job_type = job_types(settings)
     if settings.g5k.oargrid_jobids:
         conf.oargrid_jobids = [[site, str(uid)] for site, uid in settings.g5k.oargrid_jobids]
     if DEPLOY in conf.job_type:
         conf.env_name = settings.g5k.env_name or NOT_DEPLOYED
-    networks = _networks(settings, sites)
+    networks = networks_of(settings, sites)
     for network in dict.fromkeys(networks.values()):
         conf.add_network_conf(network)
     for role, size in sizes.items():
@@ -141,7 +141,8 @@ def make(settings: Settings, sizes: Mapping[str, int], booking: Booking) -> Conf
     return conf
 
 
-def _job_types(settings: Settings) -> list[str]:
+def job_types(settings: Settings) -> list[str]:
+    """Return OAR's types of the job: those asked for, and those that it needs."""
     types = list(dict.fromkeys(settings.g5k.job_type))
     if needs_deploy(settings) and DEPLOY not in types:
         types.append(DEPLOY)
@@ -150,23 +151,35 @@ def _job_types(settings: Settings) -> list[str]:
     return types
 
 
-def _cluster(settings: Settings, role: Role) -> str | None:
+def cluster_of(settings: Settings, role: Role) -> str | None:
+    """Return the cluster to take nodes of, None where none is named."""
     return role.cluster or settings.g5k.cluster
 
 
-def _sites(settings: Settings) -> dict[str, str]:
+def known_clusters() -> dict[str, str]:
+    """Return cluster -> site, of all that there are.
+
+    Raises:
+        ConfigError: there are no usable credentials.
+        ApiError: the API cannot be asked.
+    """
+    api.client()  # EnOSlib's own would ask the real API as nobody, without credentials
+    return dict(api.call("list the clusters", get_all_clusters_sites))
+
+
+def sites_of(settings: Settings) -> dict[str, str]:
     """Return role -> site.
 
     Raises:
         ConfigError: a cluster that there is not.
     """
-    known = api.call("list the clusters", get_all_clusters_sites)
+    known = known_clusters()
     sites, mistakes = {}, []
     for role, given in settings.roles.items():
         if given.servers:
             sites[role] = given.servers[0].split(".")[1]
             continue
-        cluster = str(_cluster(settings, given))
+        cluster = str(cluster_of(settings, given))
         if cluster in known:
             sites[role] = known[cluster]
         else:
@@ -178,12 +191,19 @@ def _sites(settings: Settings) -> dict[str, str]:
     return sites
 
 
-def _networks(
+def networks_of(
     settings: Settings, sites: Mapping[str, str]
 ) -> dict[tuple[str, str], NetworkConfiguration]:
-    """Return (site, id) -> EnOSlib's description.
+    """Return (site, id) -> EnOSlib's description; (site, "prod") is there for each site.
 
     A site has one production network, whatever names it is given.
+
+    Args:
+        settings: the configuration.
+        sites: role -> site.
+
+    Raises:
+        ConfigError: it is not said which site a network is of.
     """
     used = sorted(set(sites.values()))
     found: dict[tuple[str, str], NetworkConfiguration] = {}
@@ -232,7 +252,7 @@ def _add(
     if given.servers:
         wanted["servers"] = list(given.servers)
     else:
-        wanted["cluster"] = _cluster(settings, given)
+        wanted["cluster"] = cluster_of(settings, given)
         site = get_all_clusters_sites()[wanted["cluster"]]
     by_id |= {name: network for (where, name), network in networks.items() if where == site}
     wanted["secondary_networks"] = [by_id[name] for name in given.secondary_networks]

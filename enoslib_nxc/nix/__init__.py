@@ -1,6 +1,6 @@
 """Building a composition with Nix: stores, progress, fingerprints, remote builds."""
 
-from enoslib_nxc.nix.build import build
+from enoslib_nxc.nix.build import build, prebuilt
 from enoslib_nxc.nix.remote import add_files, site
 from enoslib_nxc.nix.reuse import fingerprint, reusable
 from enoslib_nxc.nix.setup_toml import kernel_params
@@ -15,6 +15,7 @@ __all__ = [
     "choose",
     "fingerprint",
     "kernel_params",
+    "prebuilt",
     "reusable",
     "site",
 ]

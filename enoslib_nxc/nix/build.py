@@ -69,6 +69,21 @@ def build(
     return artifacts.model_copy(update={"fingerprint": mark, "provenance": origin})
 
 
+def prebuilt(settings: Settings, flake: str) -> Artifacts | None:
+    """Return what a compose-info file describes; None where the composition is a flake.
+
+    Args:
+        settings: the configuration.
+        flake: a directory, a flake reference, or a compose-info file already built.
+
+    Raises:
+        ConfigError: there is no such flake.
+        ArtifactError: the file is wrong.
+    """
+    file = source.locate(flake).file
+    return _prebuilt(settings, file) if file else None
+
+
 def _prebuilt(settings: Settings, file: Path) -> Artifacts:
     """Read a compose info that was built before; no Nix is needed."""
     real = file.resolve()

@@ -8,6 +8,7 @@ from typing import Protocol
 from enoslib_nxc.config import Settings
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Job, Machine, Plan, SiteNetwork
+from enoslib_nxc.outlook import Outlook, unknown
 from enoslib_nxc.state import Home
 
 
@@ -118,6 +119,19 @@ class Platform(Protocol):
     def test_slot(self, settings: Settings, plan: Plan) -> bool:
         """Tell whether the machines can be had at the date that is set."""
 
+    def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
+        """Tell what it would give, for people; nothing is taken, started or changed.
+
+        Args:
+            settings: the configuration.
+            plan: the hosts.
+            previous: the record as it stands.
+
+        Raises:
+            NxcError: it could not be given; found without asking machines.
+            EnosError: EnOSlib's, on dates.
+        """
+
     def connect(self, deployment: Deployment) -> bool:
         """Make sure that the machines' network is there.
 
@@ -166,3 +180,7 @@ class NoCalendar:
     def test_slot(self, settings: Settings, plan: Plan) -> bool:
         """Any date will do."""
         return True
+
+    def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
+        """Know nothing but that the hosts share a network."""
+        return unknown(tuple(node.host for node in plan.nodes))

@@ -32,6 +32,7 @@ from enoslib_nxc.g5k import (
     where,
 )
 from enoslib_nxc.g5k import networks as records
+from enoslib_nxc.g5k import outlook as outlooks
 from enoslib_nxc.g5k.api import ApiError
 from enoslib_nxc.g5k.jobs import Booked
 from enoslib_nxc.g5k.release import release_nodes
@@ -44,6 +45,7 @@ from enoslib_nxc.model import (
     Plan,
     Reserved,
 )
+from enoslib_nxc.outlook import Outlook
 from enoslib_nxc.platforms import Grant, Held
 from enoslib_nxc.state import Home
 from enoslib_nxc.wait import Deadline
@@ -208,6 +210,13 @@ class G5kPlatform:
                     ),
                 )
         return machines
+
+    def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
+        """Tell what would be reserved; sites are looked up in the API where it answers."""
+        request.check(settings)
+        sites, notes = outlooks.sites_of(settings)
+        told = outlooks.outlook(settings, plan, previous, self._booking, sites)
+        return told.model_copy(update={"notes": notes})
 
     def connect(self, deployment: Deployment) -> bool:
         """Their network is not ours to make."""

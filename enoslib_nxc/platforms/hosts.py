@@ -20,6 +20,7 @@ from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.g5k.release import reboot
 from enoslib_nxc.model import Deployment, Entry, Machine, Plan
+from enoslib_nxc.outlook import Outlook, unknown
 from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
 from enoslib_nxc.survey import Survey
@@ -116,6 +117,32 @@ class HostsPlatform(NoCalendar):
                 resolution="give an EnOSlib provider, its Roles, or a list of its hosts",
             )
         return iter({(host.address, host.port): host for host in hosts}.values())
+
+    def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
+        """Tell which machines they would be, as far as no provider has to be called."""
+        hosts = tuple(node.host for node in plan.nodes)
+        held = previous.machines if previous else {}
+        kept = {host: held[host] for host in hosts if host in held}
+        new = [host for host in hosts if host not in kept]
+        if isinstance(self.given, Provider):
+            places = dict.fromkeys(new, f"a machine of {type(self.given).__name__}")
+        else:
+            taken = {machine.ssh_host for machine in kept.values()}
+            offered = (machine.ssh_host for machine in _machines(self._hosts(), settings))
+            places = dict(zip(new, (p for p in offered if p not in taken), strict=False))
+        missing = [host for host in new if host not in places]
+        told = unknown(hosts)
+        seats = {
+            host: seat.model_copy(
+                update={
+                    "place": kept[host].ssh_host if host in kept else places.get(host, ""),
+                    "address": kept[host].address if host in kept else "",
+                }
+            )
+            for host, seat in told.seats.items()
+        }
+        notes = (f"no machine was given for {', '.join(missing)}",) if missing else ()
+        return told.model_copy(update={"seats": seats, "notes": notes})
 
     def connect(self, deployment: Deployment) -> bool:
         """Their network is not ours to make."""

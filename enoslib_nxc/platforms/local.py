@@ -21,6 +21,8 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Machine, Plan
+from enoslib_nxc.names import NETWORK_ROLE
+from enoslib_nxc.outlook import Net, Outlook, Seat
 from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
 
@@ -81,6 +83,27 @@ class LocalPlatform(NoCalendar):
         }
         kept = {node.host: held[node.host] for node in plan.nodes if node.host in held}
         return Grant({**kept, **machines}, networks)
+
+    def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
+        """Tell the addresses: they follow from the plan."""
+        addresses = plans.addresses(plan, settings.vm.network)
+        keys = {NETWORK_ROLE, *(key for wish in settings.networks for key in wish.roles)}
+        network = Net(
+            id=NETWORK_ROLE,
+            kind="switch of the deployment",
+            cidr=str(settings.vm.network),
+            keys=tuple(sorted(keys)),
+        )
+        seats = {
+            node.host: Seat(
+                place="this computer",
+                address=str(addresses[node.host]),
+                networks=(network.id,),
+                size=f"{node.memory} MiB, {node.cores} core" + ("s" if node.cores > 1 else ""),
+            )
+            for node in plan.nodes
+        }
+        return Outlook(seats=seats, networks=(network,))
 
     def connect(self, deployment: Deployment) -> bool:
         """Start the switch unless it runs."""

@@ -1,0 +1,1 @@
+"""Commands of `enoslib-nxc` that read a configuration; `cli` has the others."""
