@@ -17,6 +17,7 @@ NIX_FILES = [
         PROJECT / "flake.nix",
         *(PROJECT / "nix").glob("*.nix"),
         *(PROJECT / "templates").rglob("*.nix"),
+        *(PROJECT / "examples").rglob("*.nix"),
     )
 ]
 
