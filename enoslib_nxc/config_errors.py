@@ -58,7 +58,7 @@ def load_settings(
     Raises:
         ConfigError: with everything that is wrong.
     """
-    mistakes = _flavour_mistakes(given.get("flavour"), flavours)
+    mistakes = _flavour_mistakes(given, flavours)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -125,11 +125,24 @@ def _placed(mistake: Mistake, where: str) -> Mistake:
     return replace(mistake, path=join(where, (mistake.path,)) if mistake.path else where)
 
 
-def _flavour_mistakes(flavour: object, flavours: Collection[str] | None) -> list[Mistake]:
-    if flavours is None or not isinstance(flavour, str) or flavour in flavours:
-        return []
-    hint = suggest(flavour, flavours, listed_as="known flavours")
-    return [Mistake("flavour", f"{show(flavour)} is not a flavour of this version", hint)]
+def _flavour_mistakes(
+    given: Mapping[str, object], flavours: Collection[str] | None
+) -> list[Mistake]:
+    """Find flavours that there are not: that of all roles, and those of single ones."""
+    roles = given.get("roles")
+    named = {"flavour": given.get("flavour")}
+    for role, wish in roles.items() if isinstance(roles, Mapping) else ():
+        if isinstance(wish, Mapping):
+            named[f"roles.{role}.flavour"] = wish.get("flavour")
+    return [
+        Mistake(
+            where,
+            f"{show(flavour)} is not a flavour of this version",
+            suggest(flavour, flavours, listed_as="known flavours"),
+        )
+        for where, flavour in named.items()
+        if flavours is not None and isinstance(flavour, str) and flavour not in flavours
+    ]
 
 
 def _unknown_key(location: Location, model: type[Section], where: str) -> Mistake:

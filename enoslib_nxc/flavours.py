@@ -5,8 +5,8 @@ Names are NXC's (`nix/flavours.json` of NixOS Compose 0.7.11).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
@@ -15,6 +15,7 @@ from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
+from enoslib_nxc.model import Deployment
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.platforms.hosts import Given, HostsPlatform
@@ -146,3 +147,72 @@ def on(name: str, source: Source) -> Flavour:
         )
     description = "hosts of another EnOSlib provider, in memory, by kexec"
     return Flavour(name, _hosts, KexecBoot, description, row.ramdisk)
+
+
+def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
+    """Return the rows of all flavours that the roles of a configuration run with.
+
+    Hosts of another provider are for the roles without a flavour of their own.
+
+    Args:
+        settings: the configuration.
+        source: where the machines come from.
+
+    Raises:
+        ConfigError: a flavour's image does not boot on hosts of another provider, or no role
+            is left for them.
+    """
+    if source.lent and settings.flavour not in settings.flavours:
+        raise ConfigError(
+            "hosts of another provider were given, but every role has a flavour of its own",
+            resolution="leave hosts= out, or take flavour from the roles that they are for",
+        )
+    own = replace(source, hosts=None, lent=False)
+    return {
+        name: on(name, source if name == settings.flavour else own)
+        for name in settings.flavours
+    }
+
+
+def recorded(deployment: Deployment, source: Source) -> dict[str, Flavour]:
+    """Return the rows of all flavours that a deployment runs with, by its record.
+
+    Args:
+        deployment: the record.
+        source: where the machines came from, as far as is known.
+    """
+    return {
+        part.flavour: on(part.flavour, replace(source, lent=part.lent))
+        for part in deployment.parts
+    }
+
+
+def platforms(rows: Mapping[str, Flavour], source: Source) -> dict[Platform, tuple[str, ...]]:
+    """Make each platform of some flavours once.
+
+    Args:
+        rows: flavour -> its row.
+        source: where the machines come from.
+
+    Returns:
+        Platform -> the flavours that it gives machines to.
+    """
+    names: dict[Callable[[Source], Platform], list[str]] = {}
+    for name, row in rows.items():
+        names.setdefault(row.platform, []).append(name)
+    return {make(source): tuple(given) for make, given in names.items()}
+
+
+def booked(settings: Settings, source: Source) -> dict[Platform, Settings]:
+    """Return the platforms with a calendar, and the configuration of their roles.
+
+    Args:
+        settings: the configuration.
+        source: where the machines come from.
+
+    Raises:
+        ConfigError: as `rows`.
+    """
+    with_calendar = {n: row for n, row in rows(settings, source).items() if row.calendar}
+    made = platforms(with_calendar, source)
+    return {platform: settings.only(*names) for platform, names in made.items()}
