@@ -62,7 +62,7 @@ def test_each_role_has_its_own_flavour_or_that_of_all() -> None:
         (
             {"roles": {"a": {"flavour": "g5k-imag"}}},
             'roles.a.flavour: "g5k-imag" is not a flavour of this version\n'
-            "-> did you mean g5k-image?",
+            f"-> did you mean g5k-image? known flavours: {', '.join(FLAVOURS)}",
         ),
         (
             {"min": 3},
