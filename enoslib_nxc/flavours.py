@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
@@ -123,7 +125,47 @@ FLAVOURS = {
         ),
     )
 }
-"""Every flavour that this version runs, by name."""
+"""Every flavour that this package runs, by name."""
+
+ENTRY_POINTS = "enoslib_nxc.flavours"
+"""Group of entry points by which other packages add flavours: `NAME = "MODULE:FLAVOUR"`."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all flavours, those of other packages last."""
+    return tuple(dict.fromkeys((*FLAVOURS, *of_others())))
+
+
+def row(name: str) -> Flavour:
+    """Return the row of a flavour.
+
+    Args:
+        name: one of `names`.
+
+    Raises:
+        ConfigError: another package has it, and cannot be loaded.
+    """
+    if name in FLAVOURS:
+        return FLAVOURS[name]
+    entry = of_others()[name]
+    package = f"package {entry.dist.name}" if entry.dist else entry.value
+    try:
+        loaded = entry.load()
+    except Exception as error:  # whatever a foreign module does while it is imported
+        raise ConfigError(
+            f"flavour {name} of {package} cannot be loaded",
+            details=f"{type(error).__name__}: {error}",
+            resolution="mend or remove that package",
+        ) from error
+    if not isinstance(loaded, Flavour):
+        raise ConfigError(f"flavour {name} of {package}: {entry.value} is not a Flavour")
+    return loaded
+
+
+@cache
+def of_others() -> dict[str, EntryPoint]:
+    """Return the flavours of other packages, which are not loaded yet."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
 def on(name: str, source: Source) -> Flavour:
@@ -136,17 +178,17 @@ def on(name: str, source: Source) -> Flavour:
     Raises:
         ConfigError: the flavour's image does not boot anywhere else.
     """
-    row = FLAVOURS[name]
+    found = row(name)
     if not source.lent:
-        return row
-    if not row.ramdisk:
+        return found
+    if not found.ramdisk:
         known = ", ".join(each.name for each in FLAVOURS.values() if each.ramdisk)
         raise ConfigError(
             f"flavour {name} cannot be booted on hosts of another provider",
             resolution=f"set flavour to one of: {known}",
         )
     description = "hosts of another EnOSlib provider, in memory, by kexec"
-    return Flavour(name, _hosts, KexecBoot, description, row.ramdisk)
+    return Flavour(name, _hosts, KexecBoot, description, found.ramdisk)
 
 
 def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
