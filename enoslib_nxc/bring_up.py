@@ -56,11 +56,13 @@ class BringUp:
         boot: how machines are started.
         keys: what they trust.
         reach: gives the access to a machine; a method of the deployment's side.
+        deadline: until when machines are waited for; Ctrl-C lets it pass.
     """
 
     boot: Boot
     keys: Keys
     reach: Callable[[Run, str], Access]
+    deadline: Deadline
 
     def __call__(
         self, run: Run, wanted: Mapping[str, Identity], *, fresh: Iterable[str] = ()
@@ -80,7 +82,9 @@ class BringUp:
             NxcError: what the preflight refused.
         """
         forced = set(fresh)
+        began = time.monotonic()
         reports = self._settled(run, wanted, forced)
+        self.deadline.extend(time.monotonic() - began)
         pending = [host for host in wanted if host not in reports]
         if not pending:
             with step(run.report, Phase.BOOT, "boot machines") as boot:
@@ -118,7 +122,7 @@ class BringUp:
         arrived: dict[str, Report] = {}
         failed: dict[str, NxcError] = {}
         waiting = self._under_way(run, wanted, pending, forced)
-        deadline = Deadline(run.settings.deadlines.boot)
+        deadline = self.deadline
         for attempt in range(run.settings.retries.boot + 1):
             start = [host for host in pending if host not in waiting or attempt]
             run, refused = self._start(run, wanted, start, deadline, again=attempt > 0)

@@ -180,10 +180,10 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
             ConfigError: there is no such flavour; or, when this configuration was checked,
                 everything that is wrong with it on that flavour.
         """
+        from enoslib_nxc import flavours
         from enoslib_nxc.config_errors import flavour_mistakes
-        from enoslib_nxc.flavours import FLAVOURS
 
-        if mistakes := flavour_mistakes(flavour, FLAVOURS):
+        if mistakes := flavour_mistakes(flavour, flavours.names()):
             raise config_error(mistakes)
         made = copy.deepcopy(self).set(flavour=flavour)
         return made.finalize() if self._checked else made
@@ -217,11 +217,11 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
         Raises:
             ConfigError: with everything that is wrong.
         """
+        from enoslib_nxc import flavours
         from enoslib_nxc.config_errors import load_settings
-        from enoslib_nxc.flavours import FLAVOURS
 
         given = self.to_dict()
-        self._checked = (given, load_settings(given, flavours=FLAVOURS))
+        self._checked = (given, load_settings(given, flavours=flavours.names()))
         return self
 
     @property
@@ -244,8 +244,8 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
 
     def _fill(self, dictionary: Mapping[str, object], *, check: bool) -> NixOSComposeConf:
         """Take over a dictionary's keys; all of them or, when something is wrong, none."""
+        from enoslib_nxc import flavours
         from enoslib_nxc.config_errors import known_keys, load_settings
-        from enoslib_nxc.flavours import FLAVOURS
 
         if not isinstance(dictionary, Mapping):
             raise ConfigError(f"the configuration is {show(dictionary)}, not a mapping")
@@ -257,7 +257,7 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
         # a known key without a value, as a YAML file may have it, stands for its default
         present = {k: v for k, v in given.items() if v is not None or k not in known}
         if check:
-            load_settings(present, flavours=FLAVOURS)
+            load_settings(present, flavours=flavours.names())
         elif mistakes := unknown_keys(given, known, path=""):
             raise config_error(mistakes)
         elif "roles" in present:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from enoslib.errors import EnosError
 
-from enoslib_nxc import debian, deploy, nix, state
+from enoslib_nxc import debian, nix, standing, state
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.commands.given import conf_argument, flavour_option
 from enoslib_nxc.commands.plan import plan
@@ -73,7 +73,7 @@ def list_deployments() -> None:
             continue
         if record is not None:
             up = [_named(m) for m in record.machines.values() if m.state == "up"]
-            click.echo(f"{name}\t{record.flavour}\t{', '.join(up) or 'none up'}")
+            click.echo(f"{name}\t{'+'.join(record.flavours)}\t{', '.join(up) or 'none up'}")
     for each in unreadable:
         click.echo(f"error: {each}", err=True)
     if unreadable:
@@ -89,7 +89,7 @@ def destroy(job_name: str) -> None:
             f"there is no deployment {job_name}", resolution="enoslib-nxc list shows them"
         )
     with make("auto", sys.stderr) as report:
-        deploy.destroy(job_name, report, Deadlines().destroy)
+        standing.destroy(job_name, report, Deadlines().destroy)
 
 
 @main.command()

@@ -224,12 +224,34 @@ class Settings(Section):
     g5k: G5k = Field(default_factory=G5k)
     playbooks: Playbooks = Field(default_factory=Playbooks)
 
+    @property
+    def flavours(self) -> tuple[str, ...]:
+        """The flavours that roles run with, in their order; mostly one."""
+        return tuple(dict.fromkeys(map(self.flavour_of, self.roles)))
+
+    def flavour_of(self, role: str) -> str:
+        """Return the flavour of a role: its own, or that of all."""
+        return self.roles[role].flavour or self.flavour
+
+    def only(self, *flavours: str) -> Settings:
+        """Return the settings of the roles that run with one of some flavours.
+
+        Args:
+            flavours: as in `flavours`; where it is one, it is that of all.
+        """
+        roles = {name: r for name, r in self.roles.items() if self.flavour_of(name) in flavours}
+        flavour = flavours[0] if len(flavours) == 1 else self.flavour
+        return self.model_copy(update={"flavour": flavour, "roles": roles})
+
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:
         """Check what concerns several roles, as far as the composition is not needed."""
         known = {name: role.machines for name, role in self.roles.items() if role.machines}
         if mistakes := naming_mistakes(known) + self._network_mistakes():
             raise refusal(*mistakes)
+        if self.min is not None and len(self.flavours) > 1:
+            text = "roles run with several flavours, of which each comes up by itself"
+            raise refusal(Mistake("min", text, "give min to the roles instead"))
         total = sum(count(machines) for machines in known.values())
         if len(known) == len(self.roles) and (self.min or 0) > total:
             raise refusal(

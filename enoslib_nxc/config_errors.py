@@ -59,6 +59,10 @@ def load_settings(
         ConfigError: with everything that is wrong.
     """
     mistakes = flavour_mistakes(given.get("flavour"), flavours)
+    roles = given.get("roles")
+    for role, wish in roles.items() if isinstance(roles, Mapping) else ():
+        own = wish.get("flavour") if isinstance(wish, Mapping) else None
+        mistakes += flavour_mistakes(own, flavours, path=f"roles.{role}.flavour")
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -125,17 +129,20 @@ def _placed(mistake: Mistake, where: str) -> Mistake:
     return replace(mistake, path=join(where, (mistake.path,)) if mistake.path else where)
 
 
-def flavour_mistakes(flavour: object, flavours: Collection[str] | None) -> list[Mistake]:
+def flavour_mistakes(
+    flavour: object, flavours: Collection[str] | None, *, path: str = "flavour"
+) -> list[Mistake]:
     """Find out whether a flavour exists; what is no text is refused elsewhere.
 
     Args:
         flavour: as it was given.
         flavours: those that exist; None accepts any.
+        path: its key.
     """
     if flavours is None or not isinstance(flavour, str) or flavour in flavours:
         return []
     hint = suggest(flavour, flavours, listed_as="known flavours")
-    return [Mistake("flavour", f"{show(flavour)} is not a flavour of this version", hint)]
+    return [Mistake(path, f"{show(flavour)} is not a flavour of this version", hint)]
 
 
 def _unknown_key(location: Location, model: type[Section], where: str) -> Mistake:

@@ -50,6 +50,9 @@ class Role(Section):
     cores: Count | None = Field(
         None, description="virtual cores of each machine of this role, instead of vm.cores"
     )
+    flavour: Word | None = Field(
+        None, description="where and how this role runs, instead of flavour"
+    )
     cluster: Word | None = Field(
         None, description="Grid'5000: cluster to take nodes of, instead of g5k.cluster"
     )

@@ -1,23 +1,22 @@
-"""The way of one `init()`, and of one `destroy()`: the steps in their order."""
+"""The way of one `init()`: the steps in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Container, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from enoslib_nxc import context, flavours, reach, ssh, state
-from enoslib_nxc.boots import Boot, Run
+from enoslib_nxc import context, parallel, reach, ssh
+from enoslib_nxc.acquire import acquire, gone, withdrawn_unused
+from enoslib_nxc.boots import Run
 from enoslib_nxc.bring_up import BringUp, Keys
-from enoslib_nxc.config import Settings
-from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.flavours import Source
-from enoslib_nxc.g5k import published
-from enoslib_nxc.model import Deployment, Identity, Machine, Plan
-from enoslib_nxc.platforms import Platform
-from enoslib_nxc.prepare import Ready, reserve
+from enoslib_nxc.errors import BootError
+from enoslib_nxc.events import Reporter
+from enoslib_nxc.model import Deployment, Identity
+from enoslib_nxc.prepare import Ready, Side
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
+from enoslib_nxc.wait import Deadline
 
 
 def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -> Deployment:
@@ -35,168 +34,76 @@ def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -
     Raises:
         NxcError: what was wrong, and what to do.
     """
-    settings, platform, boot, previous = (
-        ready.settings,
-        ready.platform,
-        ready.boot,
-        ready.previous,
-    )
-    with closing(boot), _withdrawn_unused(home, platform, settings.deadlines.destroy):
-        deployment = _acquire(ready, home, report, force=force)
+    with ExitStack() as stack:
+        for side in ready.sides.values():
+            stack.enter_context(closing(side.boot))
+        stack.enter_context(withdrawn_unused(ready, home))
+        deployment = acquire(ready, home, report, force=force)
         own = _keys(home, ready.user_keys)
-        run = Run(settings, home, deployment, _context(settings, deployment, own), report)
-        if previous:
-            boot.stop(replace(run, deployment=previous), _gone(previous, deployment))
-        cut_off = platform.connect(deployment)
-        bring_up = BringUp(boot, own, _reach)
-        wanted = identities(settings, deployment, boot)
-        fresh = list(wanted) if force or cut_off else []
-        return bring_up(run, wanted, fresh=fresh).deployment
+        runs = {}
+        for name, side in ready.sides.items():
+            told = _context(side, deployment, own)
+            runs[name] = Run(side.settings, home, deployment.only(name), told, report)
+        for name, side in ready.sides.items():
+            if before := ready.before((name,)):
+                run = replace(runs[name], deployment=before)
+                side.boot.stop(run, gone(before, deployment))
+        cut_off = _connect(ready, deployment)
+        _bring_up(ready, own, runs, set(ready.sides) if force else cut_off)
+        return home.load() or deployment
 
 
-def destroy(
-    job_name: str,
-    report: Reporter,
-    timeout: float,
-    *,
-    source: Source | None = None,
-    settings: Settings | None = None,
-) -> None:
-    """End a deployment by its name alone; nothing happens when there is none.
+def _connect(ready: Ready, deployment: Deployment) -> set[str]:
+    """Have all networks; return the flavours whose machines ran on an older one."""
+    return {
+        name
+        for platform, names in ready.platforms.items()
+        if platform.connect(deployment.only(*names))
+        for name in names
+    }
+
+
+def _bring_up(ready: Ready, own: Keys, runs: Mapping[str, Run], fresh: Container[str]) -> None:
+    """Bring the machines of all flavours up, side by side.
 
     Where only files in homes on sites are left that cannot be removed now, that is told, and
     they stay on record: the next call tries again.
 
     Args:
-        job_name: its name.
-        report: where events go.
-        timeout: seconds.
-        source: where the machines came from, as far as the caller knows.
-        settings: the configuration, if there is one: it tells where else than in the records
-            of this computer to look for reservations of that name.
+        ready: what `prepare` gave.
+        own: the keys of the deployment.
+        runs: flavour -> its run.
+        fresh: flavours of which every machine is booted, whatever it runs.
 
     Raises:
-        NxcError: it is in use, or something of it could not be ended.
+        BootError: too many machines did not come up; the details name each.
+        NxcError: what the preflight of the only flavour that failed refused.
     """
-    source = source or Source()
-    elsewhere = settings is not None and flavours.on(settings.flavour, source).calendar
-    if state.find(job_name) is None and not elsewhere:
+    deadlines: list[Deadline] = []
+
+    def bring_up(name: str) -> None:
+        side, run = ready.sides[name], runs[name]
+        wanted = identities(side, run.deployment)
+        deadline = Deadline(side.settings.deadlines.boot)
+        deadlines.append(deadline)
+        work = BringUp(side.boot, own, _reach, deadline)
+        work(run, wanted, fresh=wanted if name in fresh else ())
+
+    def cancel() -> None:
+        for deadline in deadlines:
+            deadline.cancel()
+
+    if len(runs) == 1:
+        bring_up(next(iter(runs)))
         return
-    with (
-        step(report, Phase.DESTROY, f"destroy {job_name}") as destroying,
-        state.claim(job_name) as home,
-    ):
-        deployment = home.load()
-        if deployment is not None:
-            flavour = flavours.on(deployment.flavour, replace(source, lent=deployment.lent))
-            told = flavour.platform(source).release(deployment, home, timeout)
-        elif settings is not None and elsewhere:
-            told = flavours.on(settings.flavour, source).platform(source).give_up(settings)
-        else:
-            told = ()
-        for trouble in told:
-            destroying.progress(trouble)
-        if not _forget(home):
-            destroying.progress(f"the record of {job_name} stays: destroy() it again for these")
-
-
-def running(settings: Settings, source: Source) -> bool:
-    """Tell whether a deployment of that name is there, as far as this machine can see.
-
-    Where there is a calendar, its reservation is what counts (EnOSlib's Grid'5000 provider).
-
-    Args:
-        settings: the configuration.
-        source: where the machines come from.
-
-    Raises:
-        NxcError: the calendar cannot be asked, or the record not be read.
-    """
-    flavour = flavours.on(settings.flavour, source)
-    platform = flavour.platform(source)
-    if flavour.calendar:
-        return bool(platform.find(settings))
-    home = state.find(settings.job_name)
-    deployment = home.load() if home else None
-    if deployment is None or home is None:
-        return False
-    expected = {m.host for m in deployment.machines.values() if m.state != "lost"}
-    up = {m.host for m in deployment.machines.values() if m.state == "up"}
-    return (
-        up == expected
-        and up <= flavour.boot().alive(deployment, home)
-        and platform.connected(deployment)
-    )
-
-
-@contextmanager
-def _withdrawn_unused(home: Home, platform: Platform, timeout: float) -> Iterator[None]:
-    """Give back all machines when none of them was started before the body failed."""
-    try:
-        yield
-    except BaseException:
-        deployment = home.load()
-        unused = deployment and all(m.state == "planned" for m in deployment.machines.values())
-        if deployment and unused and not platform.keeps:
-            platform.release(deployment, home, timeout)
-            _forget(home)
-        raise
-
-
-def _forget(home: Home) -> bool:
-    """Remove the record, unless it says what could not be taken back from a site."""
-    if published.load(home).files:
-        return False
-    home.remove()
-    return True
-
-
-def _acquire(ready: Ready, home: Home, report: Reporter, *, force: bool) -> Deployment:
-    """Get machines, and record them before anything of them is started."""
-    previous = ready.previous
-    with step(report, Phase.ACQUIRE, "get machines") as acquiring:
-        deployment = reserve(ready, home, force=force)
-        grant = ready.platform.acquire(ready.settings, home, ready.plan, previous, report)
-        if previous and grant.machines == previous.machines:
-            acquiring.noop(f"{len(grant.machines)} machines are held already")
-    deployment = deployment.model_copy(
-        update={
-            "plan": _restricted(ready.plan, grant.machines),
-            "machines": grant.machines,
-            "networks": grant.networks,
-            "lent": grant.lent,
-            "ours_to_end": grant.ours_to_end,
-            "site_networks": grant.site_networks,
-        }
-    )
-    if deployment != previous:
-        home.save(deployment)
-    return deployment
-
-
-def _restricted(plan: Plan, given: Mapping[str, Machine]) -> Plan:
-    """Return the plan without the hosts that got no machine, within `min`."""
-    return plan.model_copy(update={"nodes": tuple(n for n in plan.nodes if n.host in given)})
-
-
-def _gone(previous: Deployment, deployment: Deployment) -> list[str]:
-    """Return the hosts that are no more, but for those whose lent machine goes to another.
-
-    Nodes of a job that is over are no longer ours to touch.
-    """
-    lent = {(m.ssh_host, m.ssh_port) for m in deployment.machines.values() if m.entry}
-    held = {(job.site, job.uid) for job in deployment.jobs}
-
-    def ours(machine: Machine) -> bool:
-        node = machine.reserved
-        kept = node is None or (node.site, node.job) in held
-        return kept and (machine.ssh_host, machine.ssh_port) not in lent
-
-    return [
-        host
-        for host, machine in previous.machines.items()
-        if host not in deployment.machines and ours(machine)
-    ]
+    failed = parallel.each(runs, bring_up, cancel=cancel).failed
+    if len(failed) > 1:
+        raise BootError(
+            f"machines of flavours {' and '.join(failed)} did not come up",
+            details="\n".join(map(str, failed.values())),
+        )
+    for error in failed.values():
+        raise error
 
 
 def _keys(home: Home, user_keys: tuple[str, ...]) -> Keys:
@@ -208,9 +115,10 @@ def _keys(home: Home, user_keys: tuple[str, ...]) -> Keys:
     )
 
 
-def _context(settings: Settings, deployment: Deployment, own: Keys) -> context.NodeContext:
+def _context(side: Side, deployment: Deployment, own: Keys) -> context.NodeContext:
+    settings = side.settings
     return context.make(
-        deployment.artifacts,
+        side.built,
         deployment.plan,
         deployment.machines,
         authorized=own.authorized,
@@ -219,24 +127,24 @@ def _context(settings: Settings, deployment: Deployment, own: Keys) -> context.N
     )
 
 
-def identities(settings: Settings, deployment: Deployment, boot: Boot) -> dict[str, Identity]:
-    """Return what each host of a plan should run.
+def identities(side: Side, deployment: Deployment) -> dict[str, Identity]:
+    """Return what each host of a flavour should run.
 
     Args:
-        settings: the configuration, with what the build and the flavour decided.
-        deployment: its artifacts, its plan, and a machine for each host of it.
-        boot: starts the machines.
+        side: the flavour.
+        deployment: its plan, and a machine for each host of it.
     """
+    settings = side.settings
     wanted = {}
     for node in deployment.plan.nodes:
         wanted[node.host] = Identity(
             host=node.host,
             role=node.role,
-            toplevel=deployment.artifacts.roles[node.role].toplevel,
+            toplevel=side.built.roles[node.role].toplevel,
             digest=context.digest(
                 parameters=settings.parameters,
                 kernel_params=settings.kernel_params,
-                shape=boot.shape(settings, node, deployment.machines[node.host]),
+                shape=side.boot.shape(settings, node, deployment.machines[node.host]),
             ),
         )
     return wanted

@@ -5,8 +5,10 @@ Names are NXC's (`nix/flavours.json` of NixOS Compose 0.7.11).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
@@ -16,6 +18,7 @@ from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.boots.qemu_image import SharedStore
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
+from enoslib_nxc.model import Deployment
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.platforms.hosts import Given, HostsPlatform
@@ -130,7 +133,47 @@ FLAVOURS = {
         ),
     )
 }
-"""Every flavour that this version runs, by name."""
+"""Every flavour that this package runs, by name."""
+
+ENTRY_POINTS = "enoslib_nxc.flavours"
+"""Group of entry points by which other packages add flavours: `NAME = "MODULE:FLAVOUR"`."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all flavours, those of other packages last."""
+    return tuple(dict.fromkeys((*FLAVOURS, *of_others())))
+
+
+def row(name: str) -> Flavour:
+    """Return the row of a flavour.
+
+    Args:
+        name: one of `names`.
+
+    Raises:
+        ConfigError: another package has it, and cannot be loaded.
+    """
+    if name in FLAVOURS:
+        return FLAVOURS[name]
+    entry = of_others()[name]
+    package = f"package {entry.dist.name}" if entry.dist else entry.value
+    try:
+        loaded = entry.load()
+    except Exception as error:  # whatever a foreign module does while it is imported
+        raise ConfigError(
+            f"flavour {name} of {package} cannot be loaded",
+            details=f"{type(error).__name__}: {error}",
+            resolution="mend or remove that package",
+        ) from error
+    if not isinstance(loaded, Flavour):
+        raise ConfigError(f"flavour {name} of {package}: {entry.value} is not a Flavour")
+    return loaded
+
+
+@cache
+def of_others() -> dict[str, EntryPoint]:
+    """Return the flavours of other packages, which are not loaded yet."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
 def on(name: str, source: Source) -> Flavour:
@@ -143,14 +186,83 @@ def on(name: str, source: Source) -> Flavour:
     Raises:
         ConfigError: the flavour's image does not boot anywhere else.
     """
-    row = FLAVOURS[name]
+    found = row(name)
     if not source.lent:
-        return row
-    if not row.ramdisk:
+        return found
+    if not found.ramdisk:
         known = ", ".join(each.name for each in FLAVOURS.values() if each.ramdisk)
         raise ConfigError(
             f"flavour {name} cannot be booted on hosts of another provider",
             resolution=f"set flavour to one of: {known}",
         )
     description = "hosts of another EnOSlib provider, in memory, by kexec"
-    return Flavour(name, _hosts, KexecBoot, description, row.ramdisk)
+    return Flavour(name, _hosts, KexecBoot, description, found.ramdisk)
+
+
+def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
+    """Return the rows of all flavours that the roles of a configuration run with.
+
+    Hosts of another provider are for the roles without a flavour of their own.
+
+    Args:
+        settings: the configuration.
+        source: where the machines come from.
+
+    Raises:
+        ConfigError: a flavour's image does not boot on hosts of another provider, or no role
+            is left for them.
+    """
+    if source.lent and settings.flavour not in settings.flavours:
+        raise ConfigError(
+            "hosts of another provider were given, but every role has a flavour of its own",
+            resolution="leave hosts= out, or take flavour from the roles that they are for",
+        )
+    own = replace(source, hosts=None, lent=False)
+    return {
+        name: on(name, source if name == settings.flavour else own)
+        for name in settings.flavours
+    }
+
+
+def recorded(deployment: Deployment, source: Source) -> dict[str, Flavour]:
+    """Return the rows of all flavours that a deployment runs with, by its record.
+
+    Args:
+        deployment: the record.
+        source: where the machines came from, as far as is known.
+    """
+    return {
+        part.flavour: on(part.flavour, replace(source, lent=part.lent))
+        for part in deployment.parts
+    }
+
+
+def platforms(rows: Mapping[str, Flavour], source: Source) -> dict[Platform, tuple[str, ...]]:
+    """Make each platform of some flavours once.
+
+    Args:
+        rows: flavour -> its row.
+        source: where the machines come from.
+
+    Returns:
+        Platform -> the flavours that it gives machines to.
+    """
+    names: dict[Callable[[Source], Platform], list[str]] = {}
+    for name, row in rows.items():
+        names.setdefault(row.platform, []).append(name)
+    return {make(source): tuple(given) for make, given in names.items()}
+
+
+def booked(settings: Settings, source: Source) -> dict[Platform, Settings]:
+    """Return the platforms with a calendar, and the configuration of their roles.
+
+    Args:
+        settings: the configuration.
+        source: where the machines come from.
+
+    Raises:
+        ConfigError: as `rows`.
+    """
+    with_calendar = {n: row for n, row in rows(settings, source).items() if row.calendar}
+    made = platforms(with_calendar, source)
+    return {platform: settings.only(*names) for platform, names in made.items()}

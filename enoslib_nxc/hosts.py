@@ -7,7 +7,7 @@ from enoslib.objects import DefaultNetwork, Host, Networks, Roles
 from enoslib_nxc import reach, ssh
 from enoslib_nxc.config import Settings
 from enoslib_nxc.g5k import networks as site_networks
-from enoslib_nxc.model import Deployment, Machine
+from enoslib_nxc.model import Deployment, Machine, Part
 from enoslib_nxc.names import NETWORK_ROLE
 from enoslib_nxc.state import Home
 
@@ -61,9 +61,16 @@ def to_networks(deployment: Deployment, settings: Settings) -> Networks:
     networks = Networks()
     for network, keys in site_networks.describe(deployment.site_networks):
         networks.add_one(network, list(keys))
-    if deployment.site_networks:
-        return networks
     shared = {NETWORK_ROLE, *(key for wish in settings.networks for key in wish.roles)}
-    for cidr in deployment.networks:
-        networks.add_one(NxcNetwork(cidr), sorted(shared))
+    for part in deployment.parts:
+        # a network of its own bears the name of what is on it, where there are several
+        own = {part.flavour} if len(deployment.parts) > 1 else set()
+        for cidr in () if _on_site(deployment, part) else part.networks:
+            networks.add_one(NxcNetwork(cidr), sorted(shared | own))
     return networks
+
+
+def _on_site(deployment: Deployment, part: Part) -> bool:
+    """Tell whether the site's own networks are those of a part."""
+    machines = deployment.only(part.flavour).machines.values()
+    return any(machine.reserved for machine in machines)

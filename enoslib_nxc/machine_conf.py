@@ -13,7 +13,6 @@ from enoslib_nxc.mistakes import Mistake, config_error, nearest, show
 # Keys of other EnOSlib providers' machines, and what to say of them here.
 _ELSEWHERE = {
     "address": "name the machines with hosts; this provider makes them",
-    "flavour": "set it for the whole configuration; a machine has memory (MiB) and cores",
     "flavour_desc": "a machine has memory (MiB) and cores",
     "number": "did you mean nodes?",
     "site": "the cluster, or the names of the servers, tell it",
@@ -33,6 +32,7 @@ class MachineConfiguration:
         min: machines that must come up; all when None.
         memory: MiB for each; the flavour's default when None.
         cores: virtual cores of each; the flavour's default when None.
+        flavour: where and how it runs, instead of the configuration's flavour.
         cluster: Grid'5000: cluster to take nodes of.
         servers: Grid'5000: the very nodes.
         primary_network: Grid'5000: the network of the first card, its id or itself.
@@ -46,6 +46,7 @@ class MachineConfiguration:
     min: int | None = None
     memory: int | None = None
     cores: int | None = None
+    flavour: str | None = None
     cluster: str | None = None
     servers: list[str] | None = None
     primary_network: str | NetworkConfiguration | None = None
@@ -61,6 +62,7 @@ class MachineConfiguration:
             "min": self.min,
             "memory": self.memory,
             "cores": self.cores,
+            "flavour": self.flavour,
             "cluster": self.cluster,
             "servers": self.servers,
             "primary_network": _id(self.primary_network),
@@ -74,6 +76,7 @@ _ALIKE = (
     "tags",
     "memory",
     "cores",
+    "flavour",
     "cluster",
     "primary_network",
     "secondary_networks",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 """Format of `Deployment` on disk; a record of another version is refused, not guessed at."""
 
 Scalar = str | int | float | bool
@@ -140,6 +141,14 @@ class Plan(Data):
         """Return the host names of a role, in order."""
         return tuple(node.host for node in self.nodes if node.role == role)
 
+    def only(self, hosts: Container[str]) -> Plan:
+        """Return the plan of some hosts."""
+        return Plan(nodes=tuple(node for node in self.nodes if node.host in hosts))
+
+    def of(self, roles: Container[str]) -> Plan:
+        """Return the plan of some roles."""
+        return Plan(nodes=tuple(node for node in self.nodes if node.role in roles))
+
 
 class Identity(Data):
     """What a machine should run; when any part differs, it must boot again.
@@ -244,6 +253,7 @@ class Machine(Data):
         entry: how the system that was there before ours lets us in; None where there is
             none.
         reserved: the node that it is on Grid'5000; None elsewhere.
+        flavour: the flavour of its role.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
         boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before;
@@ -260,6 +270,7 @@ class Machine(Data):
     ssh_options: tuple[str, ...] = ("-F", "none")
     entry: Entry | None = None
     reserved: Reserved | None = None
+    flavour: str = ""
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""
@@ -267,21 +278,39 @@ class Machine(Data):
     state: Literal["planned", "started", "up", "lost"] = "planned"
 
 
+class Part(Data):
+    """The roles of a deployment that run with one flavour.
+
+    Args:
+        flavour: the flavour.
+        roles: roles of the composition.
+        artifacts: what was built for it.
+        networks: CIDR of each network that its machines know each other by.
+        lent: whether the machines are those of another EnOSlib provider.
+        ours_to_end: whether we had that provider make them, and so have it destroy them.
+    """
+
+    flavour: str
+    roles: tuple[str, ...]
+    artifacts: Artifacts
+    networks: tuple[str, ...] = ()
+    lent: bool = False
+    ours_to_end: bool = False
+
+
 class Deployment(Data):
     """The record of one running experiment, kept on disk under its job name.
+
+    Platforms and boots get what is theirs of it: see `only`.
 
     Args:
         version: format of the record.
         job_name: its name.
         token: random word in the command line of each process of this deployment, by
             which they are found again.
-        flavour: flavour that runs.
-        artifacts: what was built.
+        parts: its roles by flavour, mostly one part.
         plan: roles bound to hosts.
         machines: host name -> machine.
-        networks: CIDR of each network that the machines know each other by.
-        lent: whether the machines are those of another EnOSlib provider.
-        ours_to_end: whether we had that provider make them, and so have it destroy them.
         ssh_user: remote user.
         ssh_key: private key (or .pub, with an agent) for ssh from here.
         created: seconds since the epoch.
@@ -293,16 +322,54 @@ class Deployment(Data):
     version: int = RECORD_VERSION
     job_name: str
     token: str
-    flavour: str
-    artifacts: Artifacts
+    parts: tuple[Part, ...]
     plan: Plan
     machines: dict[str, Machine] = Field(default_factory=dict)
-    networks: tuple[str, ...] = ()
-    lent: bool = False
-    ours_to_end: bool = False
     ssh_user: str = "root"
     ssh_key: Path | None = None
     created: float = 0.0
     jobs: tuple[Job, ...] = ()
     login: str = ""
     site_networks: tuple[SiteNetwork, ...] = ()
+
+    @property
+    def flavours(self) -> tuple[str, ...]:
+        """The flavours that run."""
+        return tuple(part.flavour for part in self.parts)
+
+    @property
+    def part(self) -> Part:
+        """The part, where there is one only: as boots see a deployment.
+
+        Raises:
+            ValueError: there are several.
+        """
+        (part,) = self.parts
+        return part
+
+    @property
+    def flavour(self) -> str:
+        """The flavour, where there is one only."""
+        return self.part.flavour
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """What was built, where there is one flavour only."""
+        return self.part.artifacts
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """CIDR of each network that machines know each other by."""
+        return tuple(dict.fromkeys(cidr for part in self.parts for cidr in part.networks))
+
+    def only(self, *flavours: str) -> Deployment:
+        """Return the deployment without what runs with other flavours."""
+        parts = tuple(part for part in self.parts if part.flavour in flavours)
+        roles = {role for part in parts for role in part.roles}
+        machines = {h: m for h, m in self.machines.items() if m.flavour in flavours}
+        update = {"parts": parts, "plan": self.plan.of(roles), "machines": machines}
+        return self.model_copy(update=update)
+
+    def having(self, machines: Mapping[str, Machine]) -> Deployment:
+        """Return the deployment with machines added or replaced."""
+        return self.model_copy(update={"machines": {**self.machines, **machines}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from enoslib_nxc.model import Data
@@ -111,3 +113,24 @@ def unknown(hosts: tuple[str, ...]) -> Outlook:
     seat = Seat(networks=(NETWORK_ROLE,))
     network = Net(id=NETWORK_ROLE, kind="shared", keys=(NETWORK_ROLE,))
     return Outlook(seats=dict.fromkeys(hosts, seat), networks=(network,))
+
+
+def joined(outlooks: Mapping[tuple[str, ...], Outlook]) -> Outlook:
+    """Return the outlook on all platforms; what one of them reserves is left out.
+
+    Args:
+        outlooks: the flavours of a platform -> what it would give. Networks of several
+            platforms are several, whatever their names are.
+    """
+    if len(outlooks) == 1:
+        return next(iter(outlooks.values()))
+    seats: dict[str, Seat] = {}
+    networks: list[Net] = []
+    for names, outlook in outlooks.items():
+        own = {net.id: f"{net.id} of {', '.join(names)}" for net in outlook.networks}
+        for host, seat in outlook.seats.items():
+            cards = tuple(own[name] for name in seat.networks)
+            seats[host] = seat.model_copy(update={"networks": cards})
+        networks += [net.model_copy(update={"id": own[net.id]}) for net in outlook.networks]
+    notes = (note for outlook in outlooks.values() for note in outlook.notes)
+    return Outlook(seats=seats, networks=tuple(networks), notes=tuple(notes))

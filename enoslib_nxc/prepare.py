@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from enoslib_nxc import artifacts as sources
@@ -14,10 +15,25 @@ from enoslib_nxc.errors import StateError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.flavours import Source
 from enoslib_nxc.g5k import foresight
-from enoslib_nxc.model import Artifacts, Deployment, Plan
+from enoslib_nxc.model import Artifacts, Deployment, Part, Plan
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.state import Home
+
+
+@dataclass(frozen=True)
+class Side:
+    """The roles of a deployment that run with one flavour.
+
+    Args:
+        settings: the configuration of these roles, with what the flavour takes for granted.
+        boot: starts their machines.
+        built: what was built for them.
+    """
+
+    settings: Settings
+    boot: Boot
+    built: Artifacts
 
 
 @dataclass(frozen=True)
@@ -26,21 +42,27 @@ class Ready:
 
     Args:
         settings: the configuration, with what the build decided.
-        platform: gives the machines.
-        boot: starts them.
+        platforms: who gives machines -> the flavours that they are for.
+        sides: flavour -> its roles.
         user_keys: public keys of the user.
-        built: what was built.
         plan: roles bound to host names.
         previous: the record as it stood.
     """
 
     settings: Settings
-    platform: Platform
-    boot: Boot
+    platforms: dict[Platform, tuple[str, ...]]
+    sides: dict[str, Side]
     user_keys: tuple[str, ...]
-    built: Artifacts
     plan: Plan
     previous: Deployment | None
+
+    def plan_of(self, given: tuple[str, ...]) -> Plan:
+        """Return the plan of the roles that run with some flavours."""
+        return self.plan.of(self.settings.only(*given).roles)
+
+    def before(self, given: tuple[str, ...]) -> Deployment | None:
+        """Return the record as it stood, of some flavours."""
+        return self.previous.only(*given) if self.previous else None
 
 
 def prepare(settings: Settings, home: Home, report: Reporter, source: Source) -> Ready:
@@ -55,29 +77,54 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
     Raises:
         NxcError: what was wrong, and what to do.
     """
-    flavour = flavours.on(settings.flavour, source)
-    platform, boot = flavour.platform(source), flavour.boot()
-    previous = recorded(settings, home, lent=source.lent)
+    rows = flavours.rows(settings, source)
+    platforms = flavours.platforms(rows, source)
+    boots = {name: row.boot() for name, row in rows.items()}
+    previous = recorded(settings, home, source)
     with step(report, Phase.CHECK, "check this machine") as checking:
         for script in node.replaced():
             checking.progress(f"{script} takes the place of ours")
-        platform.check(settings)
-        boot.require()
+        for platform, names in platforms.items():
+            platform.check(settings.only(*names))
+        for boot in boots.values():
+            boot.require()
         plays.check(settings.playbooks)
-        settings = flavour.effective(sources.effective(settings))
+        settings = sources.effective(settings)
         user_keys = keys.public_keys(settings.ssh.key, agent=ssh.agent_keys())
-    known = previous.artifacts if previous else None
-    built = sources.obtain(settings, known, report, keep=home.gc_root)
-    with step(report, Phase.PLAN, "plan"):
-        plan = make_plan(
-            settings,
-            built.roles,
-            built.roles_distribution,
-            previous=previous.plan if previous else None,
+    wishes = {name: row.effective(settings.only(name)) for name, row in rows.items()}
+    known = {part.flavour: part.artifacts for part in previous.parts} if previous else {}
+    sides = {
+        name: Side(
+            wish,
+            boots[name],
+            sources.obtain(wish, known.get(name), report, keep=home.gc_root(name)),
         )
-        if flavour.calendar:
-            foresight.check(settings, built, plan, user_keys)
-    return Ready(settings, platform, boot, tuple(user_keys), built, plan, previous)
+        for name, wish in wishes.items()
+    }
+    with step(report, Phase.PLAN, "plan"):
+        plan = _planned(settings, sides, previous)
+        for name, side in sides.items():
+            if rows[name].calendar:
+                foresight.check(side.settings, side.built, plan, user_keys)
+    return Ready(settings, platforms, sides, tuple(user_keys), plan, previous)
+
+
+def _planned(
+    settings: Settings, sides: Mapping[str, Side], previous: Deployment | None
+) -> Plan:
+    """Bind roles to host names: each as the composition has it that was built for it."""
+    built = {role for side in sides.values() for role in side.built.roles}
+    for side in sides.values():
+        built -= side.settings.roles.keys() - side.built.roles.keys()
+    distribution = {
+        role: side.built.roles_distribution[role]
+        for side in sides.values()
+        for role in side.settings.roles
+        if role in side.built.roles_distribution
+    }
+    return make_plan(
+        settings, built, distribution, previous=previous.plan if previous else None
+    )
 
 
 def reserve(ready: Ready, home: Home, *, force: bool = False) -> Deployment:
@@ -97,66 +144,76 @@ def reserve(ready: Ready, home: Home, *, force: bool = False) -> Deployment:
     """
     previous = ready.previous
     deployment = _deployment(ready, home)
-    if ready.platform.keeps:
+    if any(platform.keeps for platform in ready.platforms):
         home.save(deployment)
-    try:
-        held = ready.platform.reserve(ready.settings, ready.plan, previous, force=force)
-    except Exception:
-        if previous is None:
-            home.record.unlink(missing_ok=True)
-        raise
-    deployment = deployment.model_copy(update={"jobs": held.jobs, "login": held.login})
-    if held.jobs:
-        home.save(deployment)
+    for platform, names in ready.platforms.items():
+        wish, plan = ready.settings.only(*names), ready.plan_of(names)
+        try:
+            held = platform.reserve(wish, plan, ready.before(names), force=force)
+        except Exception:
+            if previous is None:
+                home.record.unlink(missing_ok=True)
+            raise
+        if held.jobs:
+            update = {"jobs": held.jobs, "login": held.login}
+            deployment = deployment.model_copy(update=update)
+            home.save(deployment)
     return deployment
 
 
 def _deployment(ready: Ready, home: Home) -> Deployment:
     """Return the record as it stands before anything is reserved."""
-    previous, settings = ready.previous, ready.settings
-    return Deployment(
+    settings = ready.settings
+    before = ready.previous or Deployment(
         job_name=home.job_name,
-        token=previous.token if previous else secrets.token_hex(8),
-        flavour=settings.flavour,
-        artifacts=ready.built,
+        token=secrets.token_hex(8),
+        parts=(),
         plan=ready.plan,
-        machines=previous.machines if previous else {},
-        networks=previous.networks if previous else (),
-        lent=previous.lent if previous else False,
-        ours_to_end=previous.ours_to_end if previous else False,
-        ssh_user=settings.ssh.user,
-        ssh_key=settings.ssh.key.expanduser() if settings.ssh.key else home.key,
-        created=previous.created if previous else time.time(),
-        jobs=previous.jobs if previous else (),
-        login=previous.login if previous else "",
-        site_networks=previous.site_networks if previous else (),
+        created=time.time(),
+    )
+    known = {part.flavour: part for part in before.parts}
+    parts = []
+    for name, side in ready.sides.items():
+        part = known.get(name) or Part(flavour=name, roles=(), artifacts=side.built)
+        update = {"roles": tuple(side.settings.roles), "artifacts": side.built}
+        parts.append(part.model_copy(update=update))
+    return before.model_copy(
+        update={
+            "parts": tuple(parts),
+            "plan": ready.plan,
+            "ssh_user": settings.ssh.user,
+            "ssh_key": settings.ssh.key.expanduser() if settings.ssh.key else home.key,
+        }
     )
 
 
-def recorded(settings: Settings, home: Home, *, lent: bool) -> Deployment | None:
+def recorded(settings: Settings, home: Home, source: Source) -> Deployment | None:
     """Return the record of the same name; another flavour's machines are not ours to touch.
 
     Args:
         settings: the configuration.
         home: the deployment's directory.
-        lent: whether another provider gives the machines.
+        source: where the machines come from.
 
     Raises:
         StateError: it cannot be read, or is that of other machines.
     """
     previous = home.load()
-    if previous and previous.lent != lent:
-        runs = "hosts of another provider" if previous.lent else "machines of its own"
+    if previous is None:
+        return None
+    lent = any(part.lent for part in previous.parts)
+    if lent != source.lent:
+        runs = "hosts of another provider" if lent else "machines of its own"
         raise StateError(
             f"deployment {home.job_name} runs on {runs}",
             resolution="give the provider as hosts=, as when it was made; or destroy() it first"
-            if previous.lent
+            if lent
             else "leave hosts= out, destroy() it first, or use another job_name",
         )
-    if previous and previous.flavour != settings.flavour:
+    if set(previous.flavours) != set(settings.flavours):
         raise StateError(
-            f"deployment {home.job_name} runs with flavour {previous.flavour}, "
-            f"not {settings.flavour}",
+            f"deployment {home.job_name} runs with flavour {' and '.join(previous.flavours)}, "
+            f"not {' and '.join(settings.flavours)}",
             resolution="destroy() it first, or give this configuration another job_name",
         )
     return previous

@@ -171,10 +171,10 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         The first of this, `test_slot` and `async_init` to be called builds: EnOSlib's
         `Providers` call them one after the other, and a slot must not be lost to a build.
         """
-        from enoslib_nxc import deploy
+        from enoslib_nxc import standing
 
         together.require_own_name(self)
-        created = deploy.running(self.settings, self._source)
+        created = standing.running(self.settings, self._source)
         if not created:
             self._plan()
         return created
@@ -189,12 +189,12 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         Raises:
             NxcError: another process is at work on it, or something would not end.
         """
-        from enoslib_nxc import deploy
+        from enoslib_nxc import standing
         from enoslib_nxc.reporters import make
 
         settings = self.settings
         with make(settings.progress, sys.stderr) as shown:
-            deploy.destroy(
+            standing.destroy(
                 settings.job_name,
                 _chosen(kwargs, shown),
                 settings.deadlines.destroy,
@@ -214,10 +214,13 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         if self._lender and not self._lender.test_slot(start_time, end_time):
             return False
         source = replace(self._source, booking=Booking(start_time, self.walltime_offset))
-        flavour = flavours.on(self.settings.flavour, source)
-        if not flavour.calendar:
+        booked = flavours.booked(self.settings, source)
+        if not booked:
             return True
-        return flavour.platform(source).test_slot(self.settings, self._plan())
+        plan = self._plan()
+        return all(
+            platform.test_slot(wish, plan.of(wish.roles)) for platform, wish in booked.items()
+        )
 
     def set_reservation(self, timestamp: int) -> None:
         """Set the date of the reservation; machines of this computer need none.

@@ -57,9 +57,9 @@ def rehearse(
         NxcError: the configuration is wrong, or it cannot be rehearsed here.
     """
     settings = _read(conf, flavour).settings
-    if not settings.flavour.startswith("g5k-"):
+    if not any(flavour.startswith("g5k-") for flavour in settings.flavours):
         raise ConfigError(
-            f"{conf}: flavour {settings.flavour} does not run on Grid'5000",
+            f"{conf}: flavour {', '.join(settings.flavours)} does not run on Grid'5000",
             resolution="rehearse g5k-ramdisk, g5k-nfs-store or g5k-image",
         )
     need = wanted(settings, nodes=nodes, memory=memory)

@@ -12,7 +12,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from enoslib_nxc.errors import StateError
-from enoslib_nxc.model import RECORD_VERSION, Deployment
+from enoslib_nxc.model import RECORD_VERSION, Deployment, Machine
 from enoslib_nxc.names import JOB_NAME_PATTERN
+
+_merging = threading.Lock()
+"""Boots of several flavours write one record side by side."""
 
 
 def state_root() -> Path:
@@ -85,10 +89,9 @@ class Home:
         """Directory that machines of flavour vm have in common with this computer."""
         return self.path / "shared"
 
-    @property
-    def gc_root(self) -> Path:
-        """Link by which Nix's garbage collector knows what the deployment is made of."""
-        return self.path / "result"
+    def gc_root(self, flavour: str) -> Path:
+        """Return the link by which Nix's garbage collector knows what a flavour is made of."""
+        return self.path / f"result-{flavour}"
 
     def console(self, host: str) -> Path:
         """Return the console log of a machine."""
@@ -150,6 +153,19 @@ class Home:
             _write_whole(self.composition / name, text)
         except OSError as error:
             raise _unwritable(self.composition, error) from error
+
+    def merge(self, seen: Deployment, machines: Mapping[str, Machine]) -> None:
+        """Write what became of some machines; others write what became of others meanwhile.
+
+        Args:
+            seen: the record, or a part of it, as the caller knows it.
+            machines: host -> machine, as it is now.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        with _merging:
+            self.save((self.load() or seen).having(machines))
 
     def remove(self) -> None:
         """Delete the directory with all that is in it."""

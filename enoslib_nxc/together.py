@@ -56,7 +56,7 @@ def require_own_name(provider: Named) -> None:
 
 def _clash(one: Settings, two: Settings) -> bool:
     return one.job_name == two.job_name and (
-        one.flavour != two.flavour
+        one.flavours != two.flavours
         or one.composition != two.composition
         or not set(one.roles) & set(two.roles)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from enoslib_nxc import deploy, driver, prepare, reach, state
+from enoslib_nxc import deploy, driver, prepare, reach, standing, state
 from enoslib_nxc.config import Settings
 from enoslib_nxc.driver import SCRIPT_SECONDS, Machine, Remote
 from enoslib_nxc.errors import NxcError
@@ -59,7 +59,8 @@ def _tried(
     """Build, check the script, deploy, and run it."""
     given = driver.from_file(script) if script else None
     ready = prepare.prepare(settings, home, report, Source())
-    chosen = given or driver.of(ready.built)
+    # a composition has one script, whatever flavours it was built for
+    chosen = given or driver.of(next(iter(ready.sides.values())).built)
     deployment = deploy.deploy(ready, home, report)
     machines = _machines(deployment, home, report, Deadline(timeout))
     roles = {role: deployment.plan.hosts_of(role) for role in settings.roles}
@@ -80,4 +81,4 @@ def _machines(
 def _destroyed(settings: Settings, report: Reporter, *, ours: bool) -> None:
     """Destroy what is on record, if it is ours; reservations of others are left alone."""
     if ours:
-        deploy.destroy(settings.job_name, report, settings.deadlines.destroy)
+        standing.destroy(settings.job_name, report, settings.deadlines.destroy)

@@ -24,7 +24,7 @@ class Run:
     Args:
         settings: the checked configuration.
         home: the deployment's directory.
-        deployment: the record as it stands.
+        deployment: the record as it stands, as far as it concerns one flavour.
         context: what the machines are told.
         report: where events go.
     """
@@ -41,10 +41,9 @@ class Run:
 
     def having(self, *machines: Machine) -> Run:
         """Return this run with machines replaced, and record it on disk."""
-        changed = {**self.deployment.machines, **{m.host: m for m in machines}}
-        deployment = self.deployment.model_copy(update={"machines": changed})
-        self.home.save(deployment)
-        return replace(self, deployment=deployment)
+        changed = {machine.host: machine for machine in machines}
+        self.home.merge(self.deployment, changed)
+        return replace(self, deployment=self.deployment.having(changed))
 
 
 @dataclass(frozen=True)

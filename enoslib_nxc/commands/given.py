@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from enoslib_nxc import flavours
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.config import Settings
-from enoslib_nxc.flavours import FLAVOURS
 
 conf_argument = click.argument(
     "conf", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -16,7 +16,7 @@ conf_argument = click.argument(
 
 flavour_option = click.option(
     "--flavour",
-    type=click.Choice(sorted(FLAVOURS)),
+    type=click.Choice(sorted(flavours.names())),
     help="where it runs, instead of what CONF says",
 )
 

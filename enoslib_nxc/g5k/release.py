@@ -13,14 +13,12 @@ from dataclasses import replace
 from enoslib_nxc import node, parallel, reach, ssh, status
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.g5k import jumped
+from enoslib_nxc.g5k.foresight import INSTALLED
 from enoslib_nxc.model import Deployment
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
-
-INSTALLED = frozenset({"g5k-image"})
-"""Flavours whose system is on the nodes' disks: the site puts its own there again."""
 
 SEND_SECONDS = 15.0
 """For one node to take the word to reboot."""
@@ -41,6 +39,8 @@ LEAVE_SECONDS = 5.0
 def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
     """Reboot the nodes that run our system, and wait until they are back on their disks.
 
+    Where our system is on the disk, the site puts its own there again.
+
     Args:
         deployment: the record.
         home: the deployment's directory.
@@ -49,10 +49,12 @@ def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[s
     Returns:
         What people should know of nodes that did not make it, one line each.
     """
-    if deployment.flavour in INSTALLED:
-        return ()
     deadline = Deadline(timeout)
-    ours = [m.host for m in deployment.machines.values() if m.reserved and m.state != "planned"]
+    ours = [
+        machine.host
+        for machine in deployment.machines.values()
+        if machine.reserved and machine.state != "planned" and machine.flavour != INSTALLED
+    ]
 
     def release(host: str) -> None:
         seconds = SILENT_SECONDS[deployment.machines[host].state]

@@ -17,6 +17,7 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.config_g5k import RESERVATION_FORMAT, walltime_seconds
 from enoslib_nxc.config_roles import Network, Role
 from enoslib_nxc.g5k import api
+from enoslib_nxc.g5k.foresight import INSTALLED
 from enoslib_nxc.mistakes import Mistake, config_error, show, suggest
 
 TIMEZONE = ZoneInfo("Europe/Paris")
@@ -70,7 +71,7 @@ def needs_deploy(settings: Settings) -> bool:
     """
     kavlan = any(network.type in KAVLAN_TYPE for network in settings.networks)
     named = settings.g5k.env_name is not None or DEPLOY in settings.g5k.job_type
-    return settings.flavour == "g5k-image" or kavlan or named
+    return INSTALLED in settings.flavours or kavlan or named
 
 
 def check(settings: Settings) -> None:
@@ -94,7 +95,8 @@ def check(settings: Settings) -> None:
         if kind != PROD and kind not in KAVLAN_TYPE:
             where = f"roles.{role}.primary_network"
             mistakes.append(Mistake(where, f"{show(given.primary_network)} is a subnet"))
-    if settings.flavour != "g5k-image" and needs_deploy(settings) and not settings.g5k.env_name:
+    booted = set(settings.flavours) - {INSTALLED}
+    if booted and needs_deploy(settings) and not settings.g5k.env_name:
         text = "a kavlan, or a job of type deploy, needs an environment to boot from"
         mistakes.append(Mistake("g5k.env_name", text, "set it, to debian12-min for example"))
     if mistakes:

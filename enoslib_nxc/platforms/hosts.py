@@ -156,13 +156,13 @@ class HostsPlatform(NoCalendar):
         """Reboot the machines into their own systems; then destroy them, if they are ours."""
         ours = [m.host for m in deployment.machines.values() if m.state != "planned"]
         told = reboot(deployment, home, ours, timeout)
-        if deployment.ours_to_end and isinstance(self.given, Provider):
+        if _ours(deployment) and isinstance(self.given, Provider):
             self.given.destroy()
         return told
 
 
 def _ours(previous: Deployment | None) -> bool:
-    return previous is not None and previous.ours_to_end
+    return previous is not None and any(part.ours_to_end for part in previous.parts)
 
 
 def _count(number: int) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import deploy, flavours, prepare, state
 from enoslib_nxc.boots import Boot
@@ -9,12 +12,30 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.flavours import Flavour, Source
 from enoslib_nxc.model import Artifacts, Deployment, Identity, Node, Plan
-from enoslib_nxc.outlook import Outlook, Seat
+from enoslib_nxc.outlook import Outlook, Seat, joined
 from enoslib_nxc.plan import make_plan
-from enoslib_nxc.platforms import Platform
+from enoslib_nxc.prepare import Side
 from enoslib_nxc.preview.fate import fate
 from enoslib_nxc.preview.model import Build, Group, Host, Preview, Then
 from enoslib_nxc.preview.reach import Reach, reach
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known beforehand of the roles that run with one flavour."""
+
+    row: Flavour
+    boot: Boot
+    settings: Settings
+    built: Artifacts | None
+    previous: Deployment | None
+
+    @classmethod
+    def of(cls, row: Flavour, settings: Settings, previous: Deployment | None) -> _Part:
+        settings = row.effective(settings.only(row.name))
+        before = previous.only(row.name) if previous else None
+        built = sources.at_hand(settings, before.artifacts if before else None)
+        return cls(row, row.boot(), settings, built, before)
 
 
 def preview(settings: Settings, source: Source) -> Preview:
@@ -29,38 +50,45 @@ def preview(settings: Settings, source: Source) -> Preview:
     Raises:
         NxcError: the configuration cannot be carried out.
     """
-    flavour = flavours.on(settings.flavour, source)
-    platform, boot = flavour.platform(source), flavour.boot()
+    rows = flavours.rows(settings, source)
     previous, refusal = _recorded(settings, source)
-    settings = flavour.effective(sources.effective(settings))
-    built = sources.at_hand(settings, previous.artifacts if previous else None)
-    plan = make_plan(
-        settings,
-        built.roles if built else tuple(settings.roles),
-        built.roles_distribution if built else {},
-        previous=previous.plan if previous else None,
-    )
-    outlook = platform.foresee(settings, plan, previous)
-    wanted = _wanted(settings, plan, built, previous, boot)
-    held = previous.machines if previous else {}
-
-    def host(node: Node) -> Host:
-        seat = outlook.seats[node.host]
-        known = held.get(node.host), wanted.get(node.host)
-        return _host(node, flavour, seat, *fate(*known, seat.address, built=built is not None))
-
+    settings = sources.effective(settings)
+    parts = {name: _Part.of(row, settings, previous) for name, row in rows.items()}
+    plan = _planned(settings, parts.values(), previous)
+    platforms = flavours.platforms(rows, source)
+    outlooks = {
+        names: platform.foresee(
+            settings.only(*names),
+            plan.of(settings.only(*names).roles),
+            previous.only(*names) if previous else None,
+        )
+        for platform, names in platforms.items()
+    }
+    outlook = joined(outlooks)
+    named = {name: _module(platform) for platform, names in platforms.items() for name in names}
     return Preview(
         job_name=settings.job_name,
-        groups=(_group(flavour, platform, boot, settings),),
-        builds=(_build(settings, built, previous),),
-        hosts=tuple(map(host, plan.nodes)),
+        groups=tuple(_group(part, named[name]) for name, part in parts.items()),
+        builds=tuple(map(_build, parts.values())),
+        hosts=tuple(_hosts(settings, parts, plan, outlook)),
         networks=outlook.networks,
         reach=_reach(settings, plan, outlook),
-        reservations=(outlook.reservation,) if outlook.reservation else (),
+        reservations=tuple(o.reservation for o in outlooks.values() if o.reservation),
         ends=_ends(plan, previous),
-        notes=(*outlook.notes, *_undecided(settings, built)),
+        notes=(*outlook.notes, *(note for part in parts.values() for note in _undecided(part))),
         refusal=refusal,
     )
+
+
+def _planned(settings: Settings, parts: Iterable[_Part], previous: Deployment | None) -> Plan:
+    """Bind roles to host names, as far as what is built tells."""
+    roles: set[str] = set()
+    distribution: dict[str, int | tuple[str, ...]] = {}
+    for part in parts:
+        roles |= set(part.built.roles if part.built else part.settings.roles)
+        distribution |= part.built.roles_distribution if part.built else {}
+    before = previous.plan if previous else None
+    return make_plan(settings, sorted(roles), distribution, previous=before)
 
 
 def _recorded(settings: Settings, source: Source) -> tuple[Deployment | None, str]:
@@ -69,9 +97,22 @@ def _recorded(settings: Settings, source: Source) -> tuple[Deployment | None, st
     if home is None or home.load() is None:
         return None, ""
     try:
-        return prepare.recorded(settings, home, lent=source.lent), ""
+        return prepare.recorded(settings, home, source), ""
     except StateError as error:
         return None, str(error)
+
+
+def _hosts(
+    settings: Settings, parts: Mapping[str, _Part], plan: Plan, outlook: Outlook
+) -> Iterator[Host]:
+    wanted = {name: _wanted(part, plan) for name, part in parts.items()}
+    for node in plan.nodes:
+        name = settings.flavour_of(node.role)
+        part, seat = parts[name], outlook.seats[node.host]
+        held = part.previous.machines if part.previous else {}
+        known = held.get(node.host), wanted[name].get(node.host)
+        then, reason = fate(*known, seat.address, built=part.built is not None)
+        yield _host(node, part.row, seat, then, reason)
 
 
 def _reach(settings: Settings, plan: Plan, outlook: Outlook) -> tuple[Reach, ...]:
@@ -82,13 +123,13 @@ def _reach(settings: Settings, plan: Plan, outlook: Outlook) -> tuple[Reach, ...
     )
 
 
-def _group(flavour: Flavour, platform: Platform, boot: Boot, settings: Settings) -> Group:
+def _group(part: _Part, platform: str) -> Group:
     return Group(
-        flavour=flavour.name,
-        platform=_module(platform),
-        boot=_module(boot),
-        description=flavour.description,
-        roles=tuple(settings.roles),
+        flavour=part.row.name,
+        platform=platform,
+        boot=_module(part.boot),
+        description=part.row.description,
+        roles=tuple(part.settings.roles),
     )
 
 
@@ -97,7 +138,8 @@ def _module(part: object) -> str:
     return type(part).__module__.rpartition(".")[2]
 
 
-def _build(settings: Settings, built: Artifacts | None, previous: Deployment | None) -> Build:
+def _build(part: _Part) -> Build:
+    built, previous = part.built, part.previous
     if built is not None:
         reason = (
             "unchanged since the last build"
@@ -109,30 +151,28 @@ def _build(settings: Settings, built: Artifacts | None, previous: Deployment | N
     else:
         reason = "changed since the last build, or only Nix can tell"
     return Build(
-        composition=settings.composition,
-        flavour=settings.flavour,
+        composition=part.settings.composition,
+        flavour=part.row.name,
         state="to build" if built is None else "built already",
         reason=reason,
         compose_info=str(built.compose_info) if built else "",
     )
 
 
-def _wanted(
-    settings: Settings,
-    plan: Plan,
-    built: Artifacts | None,
-    previous: Deployment | None,
-    boot: Boot,
-) -> dict[str, Identity]:
+def _wanted(part: _Part, plan: Plan) -> dict[str, Identity]:
     """Return what the hosts that are on record should run, as far as it is known."""
-    if previous is None:
+    if part.previous is None:
         return {}
-    known = built or previous.artifacts
+    known = part.built or part.previous.artifacts
+    held = part.previous.machines
     nodes = tuple(
-        n for n in plan.nodes if n.host in previous.machines and n.role in known.roles
+        node
+        for node in plan.nodes
+        if node.host in held and node.role in known.roles and node.role in part.settings.roles
     )
-    update = {"plan": Plan(nodes=nodes), "artifacts": known}
-    return deploy.identities(settings, previous.model_copy(update=update), boot)
+    side = Side(part.settings, part.boot, known)
+    deployment = part.previous.model_copy(update={"plan": Plan(nodes=nodes)})
+    return deploy.identities(side, deployment)
 
 
 def _host(node: Node, flavour: Flavour, seat: Seat, then: Then, reason: str) -> Host:
@@ -155,11 +195,11 @@ def _ends(plan: Plan, previous: Deployment | None) -> tuple[str, ...]:
     return tuple(host for host in previous.machines if host not in planned) if previous else ()
 
 
-def _undecided(settings: Settings, built: Artifacts | None) -> tuple[str, ...]:
+def _undecided(part: _Part) -> tuple[str, ...]:
     """Name what only the build will tell."""
-    if built is not None:
+    if part.built is not None:
         return ()
-    free = [role for role, given in settings.roles.items() if given.machines is None]
+    free = [role for role, given in part.settings.roles.items() if given.machines is None]
     return tuple(
         f"role {role}: 1 machine, unless the composition's rolesDistribution says otherwise"
         for role in free

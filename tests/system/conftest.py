@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import deploy, shell, state
+from enoslib_nxc import shell, standing, state
 from enoslib_nxc.events import silent
 from enoslib_nxc.rehearsal.grid import GridRehearsal
 from tests.system import grid as grids
@@ -30,7 +30,7 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
         root = state.state_root()
         for home in list(root.iterdir()) if root.is_dir() else []:
-            deploy.destroy(home.name, silent, 60)
+            standing.destroy(home.name, silent, 60)
         assert set(lab.ours()) <= before
 
 

@@ -82,12 +82,12 @@ def test_a_machine_that_is_told_of_others_only(monkeypatch):
     """Stage 1 does not find itself in the deployment JSON; nobody waits for the deadline."""
     context = deploy._context
 
-    def of_others(settings, deployment, own):
+    def of_others(side, deployment, own):
         machines = {
             host: machine.model_copy(update={"address": "192.168.1.99"})
             for host, machine in deployment.machines.items()
         }
-        return context(settings, deployment.model_copy(update={"machines": machines}), own)
+        return context(side, deployment.model_copy(update={"machines": machines}), own)
 
     monkeypatch.setattr(deploy, "_context", of_others)
     made = lab.provider("stranger", {"server": 1}, retries={"boot": 0})

@@ -20,7 +20,7 @@ from enoslib.errors import (
 )
 from enoslib.infra.enos_g5k.configuration import Configuration
 
-from enoslib_nxc import NixOSCompose, NixOSComposeConf, deploy, state
+from enoslib_nxc import NixOSCompose, NixOSComposeConf, standing, state
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError, StateError
 from enoslib_nxc.events import Event, Status, silent
 from enoslib_nxc.g5k import api, awaited, jobs, request, walltime
@@ -64,7 +64,7 @@ def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grid]:
     ) as rehearsal:
         yield Grid(rehearsal, home, log)
         for left in state.state_root().iterdir():
-            deploy.destroy(left.name, silent, 10)
+            standing.destroy(left.name, silent, 10)
     api.forget()
 
 

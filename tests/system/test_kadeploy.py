@@ -29,6 +29,7 @@ from enoslib_nxc.rehearsal.site import read_site
 from enoslib_nxc.rehearsal.testbed import NOT_BACK, DeploymentError, MemoryTestbed, Outcome
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.status import Report
+from enoslib_nxc.wait import Deadline
 from tests.system import faulty
 from tests.system.loopback_ssh import LoopbackSsh
 from tests.unit import factory
@@ -137,18 +138,18 @@ def run(tmp_path, site, grid):
                 "store": StoreMap(root=store),
             }
         )
-        update = {"machines": machines, "artifacts": artifacts, "login": ME}
+        deployment = factory.having(deployment, machines=machines.values(), artifacts=artifacts)
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         wish = {"g5k": {"public_url": site.url}, "ssh": {"trust": "nxc"}, **settings}
-        made = factory.run(home, deployment.model_copy(update=update), **wish)
+        made = factory.run(home, deployment.model_copy(update={"login": ME}), **wish)
         return replace(made, context=NodeContext(text=json.dumps(CONTEXT), hosts=""))
 
     return run
 
 
 def go(run, boot=None):
-    act = bring_up.BringUp(boot or Arriving(), KEYS, lambda _run, host: host)
+    act = bring_up.BringUp(boot or Arriving(), KEYS, lambda _run, host: host, Deadline(600))
     wanted = {host: factory.identity(host) for host in run.deployment.machines}
     return act(run, wanted)
 

@@ -65,7 +65,7 @@ def test_roles_hosts_and_networks(trio, roles, networks):
 
 
 def test_nix_keeps_what_it_is_made_of(trio):
-    link = state.find(JOB).gc_root
+    link = state.find(JOB).gc_root("vm-ramdisk")
     built = trio.deployment.artifacts
     info = str(link.readlink())
     assert built.store.real(info) == built.compose_info

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import deploy, driver, reach, state
+from enoslib_nxc import driver, reach, standing, state
 from enoslib_nxc.errors import ScriptError
 from enoslib_nxc.events import silent
 from enoslib_nxc.rehearsal.server import Rehearsal
@@ -38,7 +38,7 @@ def tested(conf: Path) -> Iterator[str]:
         assert (done.returncode, done.stdout) == (0, "test script passed\n"), done.stderr
         yield done.stderr
     finally:
-        deploy.destroy(JOB, silent, 60)
+        standing.destroy(JOB, silent, 60)
 
 
 def fates(conf: Path) -> list[str]:

@@ -1,12 +1,22 @@
 """Small valid values for unit tests."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from enoslib_nxc.boots import Run
 from enoslib_nxc.config import Settings
 from enoslib_nxc.context import NodeContext
 from enoslib_nxc.events import silent
-from enoslib_nxc.model import Artifacts, Deployment, Identity, Machine, Node, Plan, RoleImage
+from enoslib_nxc.model import (
+    Artifacts,
+    Deployment,
+    Identity,
+    Machine,
+    Node,
+    Part,
+    Plan,
+    RoleImage,
+)
 from enoslib_nxc.state import Home
 
 
@@ -33,12 +43,22 @@ def artifacts(*roles: str) -> Artifacts:
     )
 
 
+def part(*roles: str, flavour: str = "vm-ramdisk") -> Part:
+    return Part(
+        flavour=flavour,
+        roles=roles,
+        artifacts=artifacts(*roles),
+        networks=("192.168.1.0/24",),
+    )
+
+
 def machine(host: str, index: int, state: str = "planned") -> Machine:
     return Machine(
         host=host,
         address=f"192.168.1.{index}",
         ssh_host="127.0.0.1",
         ssh_port=20000 + index,
+        flavour="vm-ramdisk",
         mac=f"52:54:00:12:01:{index:02x}",
         state=state,
     )
@@ -52,11 +72,9 @@ def deployment(*hosts: str, state: str = "planned") -> Deployment:
     return Deployment(
         job_name="test",
         token="0123456789abcdef",
-        flavour="vm-ramdisk",
-        artifacts=artifacts(*{node.role for node in nodes}),
+        parts=(part(*{node.role for node in nodes}),),
         plan=Plan(nodes=nodes),
         machines={node.host: machine(node.host, node.index, state) for node in nodes},
-        networks=("192.168.1.0/24",),
         ssh_key=Path("/home/u/key"),
     )
 
@@ -78,3 +96,12 @@ def run(tmp_path: Path, made: Deployment, **settings: object) -> Run:
         context=NodeContext(text="{}", hosts="192.168.1.1 server"),
         report=silent,
     )
+
+
+def having(made: Deployment, *, machines: Iterable[Machine] = (), **part: object) -> Deployment:
+    """Return a deployment of one flavour with its part, and machines, changed."""
+    changed = {each.host: each for each in machines} or made.machines
+    if flavour := part.get("flavour"):
+        changed = {h: m.model_copy(update={"flavour": flavour}) for h, m in changed.items()}
+    parts = (made.part.model_copy(update=part),)
+    return made.model_copy(update={"machines": changed, "parts": parts})

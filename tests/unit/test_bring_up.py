@@ -7,6 +7,7 @@ from enoslib_nxc.boots import Checked
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.shell import Result
 from enoslib_nxc.status import Report
+from enoslib_nxc.wait import Deadline
 from tests.unit import factory
 
 KEYS = bring_up.Keys(("ssh-ed25519 A",), "PRIVATE", "ssh-ed25519 A")
@@ -85,7 +86,7 @@ def world(monkeypatch):
 
 def _go(world, tmp_path, made, *, fresh=(), **settings):
     run = factory.run(tmp_path, made, **settings)
-    act = bring_up.BringUp(world, KEYS, lambda _run, host: host)
+    act = bring_up.BringUp(world, KEYS, lambda _run, host: host, Deadline(600))
     wanted = {host: factory.identity(host) for host in made.machines}
     return act(run, wanted, fresh=fresh)
 

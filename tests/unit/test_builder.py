@@ -187,9 +187,8 @@ def test_descriptions_of_a_role_that_do_not_fit(second: dict[str, object], text:
             "add_machine: unknown key number\n-> did you mean nodes?",
         ),
         (
-            {"roles": ["a"], "flavour": "large"},
-            "add_machine: unknown key flavour\n"
-            "-> set it for the whole configuration; a machine has memory (MiB) and cores",
+            {"roles": ["a"], "flavour_desc": {"core": 1}},
+            "add_machine: unknown key flavour_desc\n-> a machine has memory (MiB) and cores",
         ),
         (
             {"nodes": 1},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from enoslib_nxc import NixOSComposeConf, cli, debian, deploy, nix, state
+from enoslib_nxc import NixOSComposeConf, cli, debian, nix, standing, state
 from enoslib_nxc.debian import LOCK_NAME
 from enoslib_nxc.debian.lock import read_lock
 from enoslib_nxc.g5k import walltime
@@ -123,7 +123,7 @@ def test_interrupted(states, monkeypatch):
         raise KeyboardInterrupt
 
     record(states, "busy")
-    monkeypatch.setattr(deploy, "destroy", interrupted)
+    monkeypatch.setattr(standing, "destroy", interrupted)
     ended = run("destroy", "busy")
     assert (ended.exit_code, ended.stderr) == (130, "interrupted\n")
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from enoslib_nxc import cli, deploy, prepare, rehearse, state, trial
+from enoslib_nxc import cli, deploy, prepare, rehearse, standing, state, trial
 from enoslib_nxc.driver import Answer
 from enoslib_nxc.errors import BootError
 from enoslib_nxc.g5k import request
@@ -107,14 +107,15 @@ class Lab:
         self.fails: BaseException | None = None
         patch.setattr(prepare, "prepare", self.prepare)
         patch.setattr(deploy, "deploy", self.deploy)
-        patch.setattr(deploy, "destroy", self.destroy)
+        patch.setattr(standing, "destroy", self.destroy)
         patch.setattr(trial, "Remote", lambda access: SimpleNamespace(run=self.run))
 
     def prepare(self, _settings, _home, _report, _source):
         self.done.append("prepare")
         made = deployment("server", "agent", state="up")
         update = {"test_script": str(self.script), "store": StoreMap()}
-        return SimpleNamespace(built=made.artifacts.model_copy(update=update))
+        side = SimpleNamespace(built=made.artifacts.model_copy(update=update))
+        return SimpleNamespace(sides={"vm-ramdisk": side})
 
     def deploy(self, _ready, home, _report):
         self.done.append("deploy")

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from enoslib_nxc import deploy, state
+from enoslib_nxc import standing, state
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.g5k import jobs, published, staging
 from enoslib_nxc.g5k.api import ApiError
@@ -78,8 +78,8 @@ def on(*sites):
         for host, site in zip(hosts, sites, strict=True)
     }
     held = tuple(Job(site=site, uid=7) for site in sites)
-    update = {"machines": machines, "jobs": held, "flavour": "g5k-ramdisk", "login": "ada"}
-    return made.model_copy(update=update)
+    made = factory.having(made, machines=machines.values(), flavour="g5k-ramdisk")
+    return made.model_copy(update={"jobs": held, "login": "ada"})
 
 
 def test_a_site_that_does_not_answer_does_not_keep_the_jobs_of_others(world, tmp_path):
@@ -123,7 +123,7 @@ def test_what_cannot_be_taken_back_from_a_home_stays_on_record(world, monkeypatc
 
     def destroy():
         told.clear()
-        deploy.destroy("test", lambda event: told.append(event.message), 5)
+        standing.destroy("test", lambda event: told.append(event.message), 5)
 
     destroy()
     assert f"{PATH} on lille was not removed: lille cannot be reached" in told

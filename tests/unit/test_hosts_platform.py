@@ -150,9 +150,8 @@ def test_a_provider_is_destroyed_if_it_was_made_for_us(asked, tmp_path, created)
     lender = Lender(created=created)
     grant = acquire(tmp_path, lender, "server")
     assert grant.ours_to_end is not created
-    record = factory.deployment("server").model_copy(
-        update={"machines": {}, "ours_to_end": grant.ours_to_end}
-    )
+    record = factory.having(factory.deployment("server"), ours_to_end=grant.ours_to_end)
+    record = record.model_copy(update={"machines": {}})
     assert HostsPlatform(lender).release(record, Home(tmp_path), 1) == ()
     assert lender.calls == (["init"] if created else ["init", "destroy"])
 

@@ -53,8 +53,10 @@ def made(tmp_path):
             }
             machines[host] = deployment.machines[host].model_copy(update=update)
         artifacts = deployment.artifacts.model_copy(update={"image": image})
-        deployment = deployment.model_copy(
-            update={"machines": machines, "artifacts": artifacts, "login": "ada"}
+        deployment = factory.having(
+            deployment.model_copy(update={"login": "ada"}),
+            machines=machines.values(),
+            artifacts=artifacts,
         )
         run = factory.run(tmp_path, deployment, **settings)
         text = text or json.dumps({"ssh_key.pub": KEYS})
@@ -384,7 +386,9 @@ class Arriving(KadeployBoot):
 
 def bring(boot, run, tmp_path):
     keys = bring_up.Keys(("ssh-ed25519 A",), "PRIVATE", "ssh-ed25519 A")
-    return bring_up.BringUp(boot, keys, lambda _run, host: host)(run, wanted(run))
+    return bring_up.BringUp(boot, keys, lambda _run, host: host, Deadline(600))(
+        run, wanted(run)
+    )
 
 
 def test_only_what_failed_is_deployed_again(made, world, tmp_path, monkeypatch):

@@ -59,8 +59,8 @@ def test_the_store_of_a_node(tmp_path):
     node = Reserved(node="n-1.lille.grid5000.fr", site="lille", job=1)
     machine = machine.model_copy(update={"reserved": node})
     home = "nfs.lille.grid5000.fr:/export/home/ada/public/enoslib-nxc/store"
-    update = {"flavour": "g5k-nfs-store", "login": "ada"}
-    run = replace(run, deployment=run.deployment.model_copy(update=update))
+    stored = factory.having(run.deployment, flavour="g5k-nfs-store")
+    run = replace(run, deployment=stored.model_copy(update={"login": "ada"}))
     assert line(run, machine).split()[1:3] == [f"nfs_store={home}", "deploy=e30="]
     boot, planned = kexec.KexecBoot(), run.deployment.plan.nodes[0]
     assert boot.shape(run.settings, planned, machine) == {"address": "192.168.1.1", "ip": ""}

@@ -22,6 +22,7 @@ from enoslib_nxc.outlook import Net
 from enoslib_nxc.preview import Preview, preview
 from enoslib_nxc.preview.reach import Reach, reach
 from enoslib_nxc.preview.text import render
+from tests.unit import factory
 
 from .factory import deployment, identity
 
@@ -50,7 +51,9 @@ def recorded(monkeypatch, *, built: bool = True, **changes: object) -> Deploymen
         host: machine.model_copy(update={"identity": _identity(host, machine.address)})
         for host, machine in made.machines.items()
     }
-    made = made.model_copy(update={"machines": machines, **changes})
+    part = {key: changes.pop(key) for key in ("flavour", "lent") if key in changes}
+    made = factory.having(made, machines=machines.values(), **part)
+    made = made.model_copy(update=changes)
     with state.claim("test") as home:
         home.save(made)
     monkeypatch.setattr(nix, "reusable", lambda _artifacts, _mark: built)
@@ -316,4 +319,35 @@ def test_reach_over_groups_of_hosts() -> None:
         Reach(role="server", all_of=("near",), some_of=("mixed",)),
         Reach(role="near", all_of=("server", "near"), some_of=("mixed",)),
         Reach(role="mixed", some_of=("server", "near"), none_of=("mixed",)),
+    )
+
+
+def test_roles_on_several_flavours(monkeypatch) -> None:
+    monkeypatch.setattr(request, "known_clusters", lambda: {"dahu": "grenoble"})
+    plan = planned(
+        flavour="g5k-ramdisk",
+        roles={
+            "server": {"nodes": 1, "flavour": "g5k-image"},
+            "agent": 1,
+            "client": {"nodes": 1, "flavour": "vm-ramdisk"},
+        },
+        g5k={"cluster": "dahu", "env_name": "debian12-min"},
+    )
+    assert [(g.flavour, g.platform, g.boot, g.roles) for g in plan.groups] == [
+        ("g5k-image", "g5k", "kadeploy", ("server",)),
+        ("g5k-ramdisk", "g5k", "kexec", ("agent",)),
+        ("vm-ramdisk", "local", "qemu", ("client",)),
+    ]
+    assert [build.flavour for build in plan.builds] == [
+        "g5k-image",
+        "g5k-ramdisk",
+        "vm-ramdisk",
+    ]
+    (reservation,) = plan.reservations  # one job for both flavours of the site
+    assert reservation.types == ("deploy", "origin=enoslib_nxc")
+    assert [wish.role for wish in reservation.wishes] == ["server", "agent"]
+    assert plan.reach == (
+        Reach(role="server", all_of=("agent",), none_of=("client",)),
+        Reach(role="agent", all_of=("server",), none_of=("client",)),
+        Reach(role="client", none_of=("server", "agent")),
     )

@@ -133,7 +133,7 @@ def mounting(tmp_path):
     store.real(built.roles["server"].toplevel).mkdir(parents=True)
     store.real(built.compositions_info_path).touch()
     (tmp_path / "home").mkdir()
-    made = made.model_copy(update={"artifacts": built})
+    made = factory.having(made, artifacts=built)
     return factory.run(tmp_path / "home", made, vm={"accel": "tcg"})
 
 

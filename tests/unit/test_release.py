@@ -61,7 +61,7 @@ def lose(tmp_path, *hosts, timeout=0.2, flavour="g5k-ramdisk", state="up"):
         )
         for i, (host, machine) in enumerate(made.machines.items(), 1)
     }
-    made = made.model_copy(update={"machines": machines, "flavour": flavour})
+    made = factory.having(made, machines=machines.values(), flavour=flavour)
     return release.release_nodes(made, home, timeout)
 
 

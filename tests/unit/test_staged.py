@@ -77,9 +77,9 @@ def run(tmp_path, *hosts, vlan="", sites=(), push="auto", **more):
         site = sites[number] if sites else "lille"
         node = Reserved(node=f"n-{number}.{site}.grid5000.fr", site=site, job=1, vlan=vlan)
         machines[host] = made.machines[host].model_copy(update={"reserved": node})
-    update = {"machines": machines, "login": "ada", "flavour": "g5k-ramdisk"}
+    made = factory.having(made, machines=machines.values(), flavour="g5k-ramdisk")
     wish = {"g5k": {"push": push, **more}, "retries": {"push": 0}}
-    return factory.run(tmp_path, made.model_copy(update=update), **wish)
+    return factory.run(tmp_path, made.model_copy(update={"login": "ada"}), **wish)
 
 
 def bring(delivery, run, place, host="server"):
