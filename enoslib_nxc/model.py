@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 """Format of `Deployment` on disk; a record of another version is refused, not guessed at."""
 
 Scalar = str | int | float | bool
@@ -218,6 +218,18 @@ class SiteNetwork(Data):
     roles: tuple[str, ...] = ()
 
 
+class Container(Data):
+    """A machine as a container of Docker, entered by `docker exec`.
+
+    Args:
+        name: its name.
+        daemon: address of the daemon that has it, as for `docker --host`.
+    """
+
+    name: str
+    daemon: str
+
+
 class Job(Data):
     """A job of OAR that holds machines.
 
@@ -244,9 +256,11 @@ class Machine(Data):
         entry: how the system that was there before ours lets us in; None where there is
             none.
         reserved: the node that it is on Grid'5000; None elsewhere.
+        container: the container that it is; None elsewhere.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
-        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before;
+        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before; of a
+            container, which has its host's, with the start of its first process;
             while it is "started", that of the system which it leaves.
         python: path of its Python for Ansible, "" when unknown.
         state: "planned" until its start was asked for, "started" until it was seen under
@@ -260,6 +274,7 @@ class Machine(Data):
     ssh_options: tuple[str, ...] = ("-F", "none")
     entry: Entry | None = None
     reserved: Reserved | None = None
+    container: Container | None = None
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""

@@ -76,7 +76,7 @@ def test_record_of_another_format():
         with pytest.raises(StateError) as caught:
             home.load()
     assert caught.value.brief == (
-        "the record of deployment test has format 99, this version of enoslib-nxc reads 3"
+        "the record of deployment test has format 99, this version of enoslib-nxc reads 4"
     )
 
 
