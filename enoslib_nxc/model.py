@@ -81,10 +81,11 @@ class Artifacts(Data):
         compositions_info_path: store path of the file that stage 1 reads roles from.
         roles: role -> image, of the chosen composition.
         roles_distribution: role -> count or host names, as the composition proposes.
-        kernel: store path of the kernel.
-        initrd: store path of the initrd.
+        kernel: store path of the kernel, "" where there is none.
+        initrd: store path of the initrd, "" likewise.
         qemu_script: store path of NXC's qemu script, "" where there is none.
-        image: store path of the tarball, "" where there is none.
+        image: store path of the tarball, or of the image for Docker, "" where there is none.
+        compose_file: store path of NXC's compose file for Docker, "" where there is none.
         all_info: NXC's `all` object verbatim, which stage 1 reads from deployment.json.
         test_script: store path of the composition's test script, "" where there is none.
         store: where the files are.
@@ -104,6 +105,7 @@ class Artifacts(Data):
     initrd: str = ""
     qemu_script: str = ""
     image: str = ""
+    compose_file: str = ""
     all_info: dict[str, str] = Field(default_factory=dict)
     test_script: str = ""
     store: StoreMap = StoreMap()

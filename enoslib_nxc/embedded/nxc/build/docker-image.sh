@@ -1,10 +1,12 @@
-# An archive for `docker load` (Docker Image Specification 1.2): one layer of empty directories.
+# An archive for `docker load` (Docker Image Specification 1.2): one layer of empty directories,
+# and of the file in which Docker looks up root.
 # $tag: the image's name.
 archive() {
   tar -c --format=gnu --sort=name --mtime=@1 --owner=0 --group=0 --numeric-owner -C "$1" .
 }
 digest() { sha256sum < "$1" | cut -d' ' -f1; }
 mkdir -p root/{dev,etc,nix/store,proc,root,run,sys,tmp,var} image
+echo root:x:0:0::/root:/bin/bash > root/etc/passwd
 archive root > layer.tar
 layer=$(digest layer.tar)
 mkdir "image/$layer"

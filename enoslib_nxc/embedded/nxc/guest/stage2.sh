@@ -36,7 +36,8 @@ if [ -d /.over/etc ]; then
   cp -a /etc/. /.over/etc/
   rm -rf /etc
 elif [ -n "$container" ]; then
-  cp -a /etc /.over/etc # files are mounted in it
+  mkdir /.over/etc # what is mounted in the container's /etc is for this boot alone
+  for file in nxc resolv.conf; do [ -e /etc/$file ] && cp -a /etc/$file /.over/etc/; done
 else
   mv /etc /.over/etc
 fi
