@@ -229,7 +229,11 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
             earlier one is not used.
     """
     if access.through:
-        return {"ansible_host": access.address, **access.ansible}
+        return {
+            "ansible_host": access.address,
+            "ansible_pipelining": True,
+            **access.ansible,
+        }
     identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
     shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
     return {

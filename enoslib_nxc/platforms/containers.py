@@ -19,9 +19,9 @@ from enoslib_nxc.model import Container, Deployment, Machine, Plan
 from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
 
-POOL = IPv4Network("10.213.0.0/16")
-"""Where networks are taken from: apart from Docker's own pools (172.17.0.0/12, 192.168.0.0/16)
-and from what home routers use."""
+POOLS = (IPv4Network("10.213.0.0/16"), IPv4Network("192.168.128.0/17"))
+"""Where networks are taken from, the second where all of 10.0.0.0/8 is somebody's: apart from
+what Docker takes first (172.17.0.0/12), and from what routers at home use."""
 
 ROUTES = Path("/proc/net/route")
 
@@ -130,7 +130,7 @@ def _network(settings: Settings, previous: Deployment | None) -> IPv4Network:
 
 
 def free_network(routes: str) -> IPv4Network:
-    """Return a network that this machine has no route to, any of those in `POOL`.
+    """Return a network that this machine has no route to, any of those in a pool.
 
     Two deployments that begin at the same moment hardly get the same.
 
@@ -142,15 +142,18 @@ def free_network(routes: str) -> IPv4Network:
         PlatformError: there is none.
     """
     rows = [line.split() for line in routes.splitlines()[1:]]
-    taken = [IPv4Network((_address(row[1]), _dotted(row[7]))) for row in rows]
-    narrow = [network for network in taken if network.prefixlen > 0]
-    free = [one for one in POOL.subnets(new_prefix=24) if not any(map(one.overlaps, narrow))]
-    if not free:
-        raise PlatformError(
-            f"this machine has routes to all of {POOL}: no network is left for containers",
-            resolution="set docker.network to a /24 that nobody uses",
-        )
-    return secrets.choice(free)
+    known = [IPv4Network((_address(row[1]), _dotted(row[7])), strict=False) for row in rows]
+    taken = [network for network in known if network.prefixlen > 0]
+    for pool in POOLS:
+        networks = pool.subnets(new_prefix=24)
+        free = [one for one in networks if not any(map(one.overlaps, taken))]
+        if free:
+            return secrets.choice(free)
+    raise PlatformError(
+        f"this machine has routes to all of {' and '.join(map(str, POOLS))}: no network is "
+        "left for containers",
+        resolution="set docker.network to a /24 that nobody uses",
+    )
 
 
 def _address(word: str) -> int:

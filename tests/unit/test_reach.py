@@ -32,6 +32,7 @@ def test_ansible_enters_it_by_the_same_way(contained, tmp_path):
     access = reach.access(contained, Home(tmp_path), "server")
     assert ssh.ansible_variables(access, "boot") == {
         "ansible_host": "nxc-server",
+        "ansible_pipelining": True,
         "ansible_connection": "community.docker.docker",
         "ansible_docker_extra_args": "--host=unix:///run/d.sock",
     }

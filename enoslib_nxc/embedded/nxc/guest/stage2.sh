@@ -17,8 +17,8 @@ if [ -n "$kept" ] && [ "$was" != @out@ ]; then
   rm -rf /.over
 fi
 
-# /etc and /usr are put on top of the store's: a container's own root cannot bear such changes
-[ -n "$container" ] && mkdir -p /.over && $b mount -t tmpfs -o mode=0755 tmpfs /.over
+# what is put on top of the store's /etc and /usr cannot be on a root that Docker layers itself
+[ "$container" = docker ] && mkdir -p /.over && $b mount -t tmpfs -o mode=0755 tmpfs /.over
 
 mkdir -p /usr /tmp /root/.ssh /home /mnt /srv /opt /media /nix/var
 mkdir -p /.over/usr /.over/usr-work /.over/etc-work
@@ -35,8 +35,8 @@ if [ -d /.over/etc ]; then
   rm -rf /.over/etc/nxc
   cp -a /etc/. /.over/etc/
   rm -rf /etc
-elif [ -n "$container" ]; then
-  mkdir /.over/etc # what is mounted in the container's /etc is for this boot alone
+elif [ "$container" = docker ]; then
+  mkdir /.over/etc # Docker has mounted files in /etc
   for file in nxc resolv.conf; do [ -e /etc/$file ] && cp -a /etc/$file /.over/etc/; done
 else
   mv /etc /.over/etc
