@@ -113,12 +113,15 @@ def _read_containers(
         _check_present(name, stored, source=path, store=store)
     file = store.real(info.compose_file)
     made = compose_file.parse(file.read_bytes(), source=file)
+    roles = {name: _containers_role(name, made, file) for name in info.roles}
+    for name, role in roles.items():
+        _check_present(f"init of {name}", role.init, source=path, store=store)
     return Artifacts(
         flavour=DOCKER,
         system="",
         composition=composition,
         compose_info=path,
-        roles={name: _containers_role(name, made, file) for name in info.roles},
+        roles=roles,
         roles_distribution=_distribution(info.roles_distribution),
         image=info.image,
         compose_file=info.compose_file,

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from enoslib_nxc import deploy, docker, nix, state
+from enoslib_nxc.compose_file import DEPLOYMENT
 from enoslib_nxc.config import Build
 from enoslib_nxc.debian import EMBEDDED_DIR
 from enoslib_nxc.errors import ArtifactError, BootError, PlatformError
@@ -22,6 +23,22 @@ from tests.system import embedded_build, lab
 from tests.system.contained import free_port, left, provider, publish
 
 pytestmark = pytest.mark.usefixtures("docker_daemon")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """What cannot be deployed leaves nothing in Docker, nor what is destroyed."""
+    before = anything()
+    yield
+    assert anything() <= before
+
+
+def anything() -> set[str]:
+    """Return all that Docker has of any deployment."""
+    kinds = (("ps", "--all"), ("network", "ls"), ("volume", "ls"))
+    mark = ("--quiet", "--filter", f"label={DEPLOYMENT}")
+    here = docker.here()
+    return {one for kind in kinds for one in here.run(*kind, *mark).stdout.split()}
 
 
 @pytest.mark.parametrize("moment", ["recorded", "starting"])
@@ -104,11 +121,30 @@ def test_a_port_for_two(tmp_path):
     )
 
 
-def test_a_daemon_that_does_not_run(monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    with pytest.raises(PlatformError) as caught:
-        provider("contained-none", EMBEDDED_DIR, {"server": 1}).init()
+def test_a_daemon_that_does_not_run(tmp_path):
+    made = provider("contained-none", EMBEDDED_DIR, {"server": 1})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+        with pytest.raises(PlatformError) as caught:
+            made.init()
     assert caught.value.brief == f"docker's daemon does not run at unix://{tmp_path}/none.sock"
     assert caught.value.resolution == (
         "sudo systemctl start docker; or set DOCKER_HOST to one that runs"
     )
+
+
+def test_what_a_stopped_daemon_has_is_not_forgotten(tmp_path, docker_daemon):
+    """A record is kept as long as its daemon cannot be asked, whatever DOCKER_HOST says."""
+    link = tmp_path / "sock"
+    link.symlink_to(docker_daemon.removeprefix("unix://"))
+    made = provider("contained-lost", EMBEDDED_DIR, {"server": 1})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", f"unix://{link}")
+        made.init()
+        link.unlink()
+        with pytest.raises(PlatformError) as caught:
+            made.destroy()
+        assert caught.value.brief == f"docker's daemon does not run at unix://{link}"
+    assert state.find("contained-lost") is not None
+    link.symlink_to(docker_daemon.removeprefix("unix://"))
+    made.destroy()

@@ -229,6 +229,9 @@ def docker_store(tmp_path: Path) -> Path:
         role: {"command": [f"/nix/store/{role}-sys/init"]} for role in ("agent", "server")
     }
     (there / "d-docker-compose").write_text(json.dumps({"services": services}))
+    for role in services:
+        (there / f"{role}-sys").mkdir()
+        (there / f"{role}-sys/init").touch()
     return tmp_path
 
 
@@ -256,6 +259,10 @@ def test_names_what_docker_lacks(docker_store: Path) -> None:
     assert caught.value.brief == (
         f"{docker_store}/nix/store/d-docker-compose has no service for role db"
     )
+    (docker_store / "nix/store/agent-sys/init").unlink()
+    with pytest.raises(ArtifactError) as caught:
+        read_docker(docker_store)
+    assert "the init of agent /nix/store/agent-sys/init (here " in caught.value.brief
     with pytest.raises(ArtifactError) as caught:
         read_docker(docker_store, flavour="vm")
     assert caught.value.brief == f"{info} was built for flavour vm, not docker"
