@@ -8,6 +8,7 @@ import enoslib as en
 import pytest
 
 from enoslib_nxc import docker, state
+from enoslib_nxc.debian import EMBEDDED_DIR
 from enoslib_nxc.errors import PlatformError
 from tests.system import lab
 from tests.system.contained import anew, free_port, left, provider, publish, started
@@ -186,6 +187,28 @@ def test_changed_parameters_restart_all(trio, make):
     assert tree["parameters"] == {"size": 3}
 
 
+def test_a_network_that_is_taken(trio):
+    (network,) = trio.deployment.networks
+    other = provider(
+        "contained-overlap", EMBEDDED_DIR, {"server": 1}, docker={"network": network}
+    )
+    with pytest.raises(PlatformError) as caught:
+        other.init()
+    assert caught.value.brief == f"docker has another network that overlaps {network}"
+    assert state.find("contained-overlap") is None
+
+
+def test_another_network_means_other_containers(trio, make):
+    before = started(trio)
+    made = make(docker={"network": "10.99.7.0/24"})
+    roles = made.init()[0]
+    assert anew(before, started(made)) == {"server", "agent1", "agent2"}
+    assert len(started(made)) == len(docker.here().containers(made.deployment.token)) == 3
+    assert sorted(h.address for h in roles.all()) == [f"10.99.7.{i}" for i in (1, 2, 3)]
+    assert "1 received" in lab.on(made, "agent2", "ping -c 1 -W 10 server")
+    assert make().init()[0]["server"] == roles["server"]  # it stays, unless asked otherwise
+
+
 def test_a_deployment_stays_with_its_daemon(trio, make, monkeypatch, docker_daemon, tmp_path):
     link = tmp_path / "sock"
     link.symlink_to(docker_daemon.removeprefix("unix://"))
@@ -195,3 +218,16 @@ def test_a_deployment_stays_with_its_daemon(trio, make, monkeypatch, docker_daem
     assert caught.value.brief == (
         f"deployment {JOB} runs on docker's daemon at {docker_daemon}, not unix://{link}"
     )
+
+
+@pytest.mark.full
+def test_a_store_elsewhere(docker_daemon, tmp_path):
+    """Its files are mounted where the system expects them."""
+    store = {"store": str(tmp_path / "store")}
+    made = provider("contained-store", EMBEDDED_DIR, {"server": 1}, build=store)
+    made.init()
+    toplevel = made.deployment.artifacts.roles["server"].toplevel
+    assert lab.on(made, "server", "readlink -f /run/current-system") == toplevel
+    inside = lab.on(made, "server", "stat -c %i /nix/store")
+    assert int(inside) == (tmp_path / "store/nix/store").stat().st_ino
+    made.destroy()
