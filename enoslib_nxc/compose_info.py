@@ -8,13 +8,19 @@ let through, since NXC grows.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from enoslib_nxc import compose_file
+from enoslib_nxc.compose_file import ComposeFile
 from enoslib_nxc.errors import ArtifactError
 from enoslib_nxc.model import Artifacts, RoleImage, StoreMap
+
+DOCKER = "docker"
+"""The flavour whose compose info names a compose file."""
 
 REBUILD = "build it anew, or change flavour"
 GIVE_ANOTHER = "set composition to a compose-info file that nix build or nxc build made"
@@ -54,6 +60,16 @@ class _Info(_Part):
     all: _All
 
 
+class _Containers(_Part):
+    """The form of flavour docker, which names its roles' systems in another file."""
+
+    image: str
+    roles: list[str]
+    compose_file: str = Field(alias="docker-compose-file")
+    test_script: str = ""
+    roles_distribution: dict[str, int | list[str]] = Field(default_factory=dict)
+
+
 def read(path: Path, *, flavour: str, composition: str, store: StoreMap) -> Artifacts:
     """Read a compose info and check that the files it needs are here.
 
@@ -74,12 +90,56 @@ def read(path: Path, *, flavour: str, composition: str, store: StoreMap) -> Arti
             f"cannot read the compose info {path}: {error.strerror}",
             resolution="build it, or set composition to a flake or to a compose-info file",
         ) from error
+    if flavour == DOCKER:
+        return _read_containers(content, path, composition, store)
     artifacts = parse(
         content, source=path, flavour=flavour, composition=composition, store=store
     )
     for name in ("kernel", "initrd"):
         _check_present(name, getattr(artifacts, name), source=path, store=store)
     return artifacts
+
+
+def _read_containers(
+    content: bytes, path: Path, composition: str, store: StoreMap
+) -> Artifacts:
+    tree = _load(content, path)
+    _check_flavour(tree.get("flavour"), DOCKER, path)
+    try:
+        info = _Containers.model_validate(tree)
+    except ValidationError as error:
+        raise _not_compose_info(error, path) from error
+    for name, stored in (("compose file", info.compose_file), ("image", info.image)):
+        _check_present(name, stored, source=path, store=store)
+    file = store.real(info.compose_file)
+    made = compose_file.parse(file.read_bytes(), source=file)
+    roles = {name: _containers_role(name, made, file) for name in info.roles}
+    for name, role in roles.items():
+        _check_present(f"init of {name}", role.init, source=path, store=store)
+    return Artifacts(
+        flavour=DOCKER,
+        system="",
+        composition=composition,
+        compose_info=path,
+        roles=roles,
+        roles_distribution=_distribution(info.roles_distribution),
+        image=info.image,
+        compose_file=info.compose_file,
+        test_script=info.test_script,
+        store=store,
+    )
+
+
+def _containers_role(name: str, made: ComposeFile, file: Path) -> RoleImage:
+    if name not in made.services:
+        raise ArtifactError(
+            f"{file} has no service for role {name}", resolution="build it anew"
+        )
+    return _role(made.services[name].command[0].removesuffix("/init"))
+
+
+def _distribution(given: Mapping[str, int | list[str]]) -> dict[str, int | tuple[str, ...]]:
+    return {r: tuple(entry) if isinstance(entry, list) else entry for r, entry in given.items()}
 
 
 def parse(
@@ -118,10 +178,7 @@ def parse(
         compose_info=source,
         compositions_info_path=info.compositions_info_path,
         roles={name: _role(role) for name, role in chosen.roles.items()},
-        roles_distribution={
-            role: tuple(entry) if isinstance(entry, list) else entry
-            for role, entry in chosen.roles_distribution.items()
-        },
+        roles_distribution=_distribution(chosen.roles_distribution),
         kernel=info.all.kernel,
         initrd=info.all.initrd,
         qemu_script=info.all.qemu_script,
@@ -174,7 +231,7 @@ def _check_flavour(built_for: object, flavour: str, source: Path) -> None:
         raise ArtifactError(
             f"{source} was built for flavour {name}, not {flavour}", resolution=REBUILD
         )
-    if isinstance(built_for, str):
+    if isinstance(built_for, str) and flavour != DOCKER:
         raise ArtifactError(
             f"{source} has the container form of flavour {name}, which cannot be read yet",
             resolution=REBUILD,

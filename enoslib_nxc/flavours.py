@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
+from enoslib_nxc.boots.compose import ComposeBoot
 from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.qemu import QemuBoot
@@ -20,6 +21,7 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.model import Deployment
 from enoslib_nxc.platforms import Platform
+from enoslib_nxc.platforms.containers import ContainerPlatform
 from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.platforms.hosts import Given, HostsPlatform
 from enoslib_nxc.platforms.local import LocalPlatform
@@ -93,6 +95,10 @@ def _sharing() -> Boot:
     return QemuBoot(SharedStore())
 
 
+def _containers(_source: Source) -> Platform:
+    return ContainerPlatform()
+
+
 def _hosts(source: Source) -> Platform:
     return HostsPlatform(source.hosts)
 
@@ -105,6 +111,7 @@ FLAVOURS = {
     row.name: row
     for row in (
         Flavour("vm-ramdisk", _local, QemuBoot, "virtual machines here, in memory", True),
+        Flavour("docker", _containers, ComposeBoot, "containers here, by Docker"),
         Flavour(
             "vm", _local, _sharing, "virtual machines here, with the store of this computer"
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -82,10 +82,11 @@ class Artifacts(Data):
         compositions_info_path: store path of the file that stage 1 reads roles from.
         roles: role -> image, of the chosen composition.
         roles_distribution: role -> count or host names, as the composition proposes.
-        kernel: store path of the kernel.
-        initrd: store path of the initrd.
+        kernel: store path of the kernel, "" where there is none.
+        initrd: store path of the initrd, "" likewise.
         qemu_script: store path of NXC's qemu script, "" where there is none.
-        image: store path of the tarball, "" where there is none.
+        image: store path of the tarball, or of the image for Docker, "" where there is none.
+        compose_file: store path of NXC's compose file for Docker, "" where there is none.
         all_info: NXC's `all` object verbatim, which stage 1 reads from deployment.json.
         test_script: store path of the composition's test script, "" where there is none.
         store: where the files are.
@@ -105,6 +106,7 @@ class Artifacts(Data):
     initrd: str = ""
     qemu_script: str = ""
     image: str = ""
+    compose_file: str = ""
     all_info: dict[str, str] = Field(default_factory=dict)
     test_script: str = ""
     store: StoreMap = StoreMap()
@@ -141,11 +143,11 @@ class Plan(Data):
         """Return the host names of a role, in order."""
         return tuple(node.host for node in self.nodes if node.role == role)
 
-    def only(self, hosts: Container[str]) -> Plan:
+    def only(self, hosts: Collection[str]) -> Plan:
         """Return the plan of some hosts."""
         return Plan(nodes=tuple(node for node in self.nodes if node.host in hosts))
 
-    def of(self, roles: Container[str]) -> Plan:
+    def of(self, roles: Collection[str]) -> Plan:
         """Return the plan of some roles."""
         return Plan(nodes=tuple(node for node in self.nodes if node.role in roles))
 
@@ -227,6 +229,18 @@ class SiteNetwork(Data):
     roles: tuple[str, ...] = ()
 
 
+class Container(Data):
+    """A machine as a container of Docker, entered by `docker exec`.
+
+    Args:
+        name: its name.
+        daemon: address of the daemon that has it, as for `docker --host`.
+    """
+
+    name: str
+    daemon: str
+
+
 class Job(Data):
     """A job of OAR that holds machines.
 
@@ -254,9 +268,11 @@ class Machine(Data):
             none.
         reserved: the node that it is on Grid'5000; None elsewhere.
         flavour: the flavour of its role.
+        container: the container that it is; None elsewhere.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
-        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before;
+        boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before; of a
+            container, which has its host's, with the start of its first process;
             while it is "started", that of the system which it leaves.
         python: path of its Python for Ansible, "" when unknown.
         state: "planned" until its start was asked for, "started" until it was seen under
@@ -271,6 +287,7 @@ class Machine(Data):
     entry: Entry | None = None
     reserved: Reserved | None = None
     flavour: str = ""
+    container: Container | None = None
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""

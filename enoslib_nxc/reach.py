@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from enoslib_nxc.model import Deployment, Entry, Machine
+from enoslib_nxc.model import Container, Deployment, Entry, Machine
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
 
@@ -18,6 +18,8 @@ def access(deployment: Deployment, home: Home, host: str) -> Access:
         host: host name.
     """
     machine = deployment.machines[host]
+    if machine.container:
+        return _inside(host, machine.container, deployment.ssh_user)
     return Access(
         name=host,
         address=machine.ssh_host,
@@ -29,12 +31,31 @@ def access(deployment: Deployment, home: Home, host: str) -> Access:
     )
 
 
+def _inside(host: str, container: Container, user: str) -> Access:
+    """Return how a container is entered: NXC's images for Docker have no ssh server."""
+    docker = f"--host={container.daemon}"
+    return Access(
+        name=host,
+        address=container.name,
+        port=0,
+        user=user,
+        key=None,
+        known_hosts=None,
+        through=("docker", docker, "exec", "-i", "-u", user, container.name),
+        ansible={
+            "ansible_connection": "community.docker.docker",
+            "ansible_docker_extra_args": docker,
+        },
+    )
+
+
 def own(deployment: Deployment, home: Home, host: str) -> Access:
     """Return the same with the deployment's own key.
 
     Every machine that we booted trusts it from its boot on: so another `ssh.key` needs none.
     """
-    return replace(access(deployment, home, host), key=home.key)
+    usual = access(deployment, home, host)
+    return usual if usual.through else replace(usual, key=home.key)
 
 
 def entry(machine: Machine, home: Home) -> tuple[Access, HostKey]:

@@ -1,17 +1,15 @@
-"""The one place that builds an ssh command line, and where host keys are pinned."""
+"""The one place that builds the command lines that reach machines, over ssh or otherwise."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import socket
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -30,11 +28,11 @@ JUMPED = 8
 """Connections through one jump host at once: sshd begins to refuse new ones at 10 that have
 not logged in yet (MaxStartups in sshd_config(5))."""
 
-_pinning = threading.Lock()
-"""Machines start side by side, and each rewrites the file."""
-
 _turns: dict[str, threading.BoundedSemaphore] = {}
 """Jump host -> the connections that it bears."""
+
+_counting = threading.Lock()
+"""Machines that share a jump host ask for it at once."""
 
 
 class HostKey(str, Enum):
@@ -60,6 +58,9 @@ class Access:
             default the user's own configuration is left out: it could add jumps, aliases or
             shared connections to what is a loopback port.
         patience: seconds for TCP and the key exchange.
+        through: words that run a command on it from here, where that is another way than
+            ssh ("docker exec -i NAME"); the fields about ssh then mean nothing.
+        ansible: Ansible's variables for that way, beside ansible_host, its `address`.
     """
 
     name: str
@@ -70,6 +71,8 @@ class Access:
     known_hosts: Path | None
     via: tuple[str, ...] = ("-F", "none")
     patience: int = CONNECT_TIMEOUT
+    through: tuple[str, ...] = ()
+    ansible: Mapping[str, str] = field(default_factory=dict)
 
 
 def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
@@ -106,6 +109,8 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
         command: words of the remote command; they are quoted here.
         host_key: whether its key must be known already.
     """
+    if access.through:
+        return [*access.through, *command]
     identity = ["-o", "IdentitiesOnly=yes", "-i", str(access.key)] if access.key else []
     return [
         "ssh",
@@ -151,7 +156,7 @@ def turn(access: Access, timeout: float) -> Iterator[float]:
         yield timeout
         return
     jump = access.via[access.via.index("-J") + 1]
-    with _pinning:
+    with _counting:
         turns = _turns.setdefault(jump, threading.BoundedSemaphore(JUMPED))
     started = time.monotonic()
     if not turns.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX)):
@@ -220,8 +225,15 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
     Args:
         access: how it is reached.
         boot_id: that of the system to be reached; a connection that Ansible shares with an
+        boot_id: that of the system to be reached; a connection that Ansible shares with an
             earlier one is not used.
     """
+    if access.through:
+        return {
+            "ansible_host": access.address,
+            "ansible_pipelining": True,
+            **access.ansible,
+        }
     identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
     shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
     return {
@@ -232,64 +244,6 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
         "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
         "ansible_pipelining": True,
     }
-
-
-def pin(known_hosts: Path, name: str, shown: str = "") -> None:
-    """Replace the pinned keys of a machine.
-
-    Args:
-        known_hosts: the deployment's file; it may be absent.
-        name: the machine's host name.
-        shown: the new lines; "" where it is about to make new keys.
-    """
-    with _pinning:
-        lines = _lines(known_hosts)
-        kept = [line for line in lines if not _is_of(line, name)]
-        if shown or len(kept) != len(lines):
-            _replace(known_hosts, "".join(kept) + shown)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file anew: ssh processes, which read it meanwhile, see it whole."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-        if file.exists():
-            shutil.copymode(file, name)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def rename_pin(known_hosts: Path, old: str, new: str) -> None:
-    """Let the pinned keys of a machine be those of another name."""
-    with _pinning:
-        keys = pinned_as(known_hosts, old, new)
-        lines = _lines(known_hosts)
-        kept = [line for line in lines if not (_is_of(line, old) or _is_of(line, new))]
-        # at once: what is killed in between would lose them
-        _replace(known_hosts, "".join(kept) + keys)
-
-
-def pinned_as(known_hosts: Path, name: str, other: str) -> str:
-    """Return the pinned keys of a machine as lines for another name of it."""
-    lines = _lines(known_hosts)
-    return "".join(other + line[len(name) :] for line in lines if _is_of(line, name))
-
-
-def pinned(known_hosts: Path, name: str) -> bool:
-    """Tell whether keys of a machine are pinned."""
-    return any(_is_of(line, name) for line in _lines(known_hosts))
-
-
-def _lines(known_hosts: Path) -> list[str]:
-    return known_hosts.read_text().splitlines(keepends=True) if known_hosts.exists() else []
-
-
-def _is_of(line: str, name: str) -> bool:
-    return line.split(" ", 1)[0] == name
 
 
 def make_key(path: Path, comment: str) -> str:

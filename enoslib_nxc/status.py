@@ -18,7 +18,7 @@ class Report:
     """A machine's own account (the output of `playbooks/status.sh`).
 
     Args:
-        boot_id: changes with each boot.
+        boot_id: changes with each boot, of a container with each start.
         identity: what it runs; its digest is "" where it was not booted by us.
         hosts: sha256 of its `/etc/nxc/deployment-hosts`, "" when absent.
         python: path of its Python, "" when there is none.

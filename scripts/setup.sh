@@ -39,13 +39,25 @@ install_packages() {
     apt-get install -y -qq --no-install-recommends $packages > /dev/null
 }
 
-# OAR and PostgreSQL, for tests/system/test_oar*.py, which start their own inside namespaces:
-# nothing of these packages is to run here. Without them, those tests are skipped.
+# OAR and PostgreSQL, for tests/system/test_oar*.py, which start their own inside namespaces.
 install_oar() {
-    local packages policy=/usr/sbin/policy-rc.d
-    [ "$(id -u)" -eq 0 ] || return 0
+    local packages
     packages=$(missing_packages oarsub:oar-user Almighty:oar-server | sort -u | tr '\n' ' ')
     compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || packages+=postgresql
+    install_idle OAR "$packages"
+}
+
+# Docker, for tests/system/test_docker*.py, which start a daemon of their own.
+install_docker() {
+    install_idle Docker "$(missing_packages dockerd:docker.io docker:docker.io iptables:iptables \
+        docker-compose:docker-compose | sort -u | tr '\n' ' ')"
+}
+
+# install_idle NAME PACKAGES: nothing of these packages is to run here; only root's tests need
+# them, and are skipped without them.
+install_idle() {
+    local packages=$2 policy=/usr/sbin/policy-rc.d
+    [ "$(id -u)" -eq 0 ] || return 0
     [ -n "${packages// /}" ] || return 0
     say "installing: $packages"
     (
@@ -58,7 +70,7 @@ install_oar() {
         apt-get update -qq
         # shellcheck disable=SC2086  # a list of names
         apt-get install -y -qq --no-install-recommends $packages > /dev/null
-    ) || say "OAR cannot be installed here: its tests are skipped"
+    ) || say "$1 cannot be installed here: its tests are skipped"
 }
 
 # make_venv EXTRAS: (re)install the package when its metadata changed; an environment with

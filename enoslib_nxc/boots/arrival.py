@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from enoslib_nxc import ssh, status
+from enoslib_nxc import pins, status
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import CommandError, NxcError
 from enoslib_nxc.g5k import jumped
@@ -48,6 +48,6 @@ def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
         raise
     if report.boot_id == run.machine(access.name).boot_id:
         raise SomeoneElseError("the same boot answers")
-    ssh.pin(run.home.known_hosts, access.name, shown.read_text())
+    pins.pin(run.home.known_hosts, access.name, shown.read_text())
     shown.unlink()
     return report

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from enoslib_nxc import parallel, ssh
+from enoslib_nxc import parallel, pins, ssh
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import BootError, NxcError
 from enoslib_nxc.events import Event, Phase, Status, step
@@ -113,8 +113,8 @@ def _deploy(
         failed = deployments.deploy(order, deadline, say)
     for node in names.keys() - failed.keys():
         # what it ran before had other keys
-        ssh.pin(run.home.entry_hosts, node)
-        ssh.pin(run.home.known_hosts, names[node])
+        pins.pin(run.home.entry_hosts, node)
+        pins.pin(run.home.known_hosts, names[node])
     return {names[node]: _told(names[node], node, why) for node, why in failed.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from enoslib_nxc import node, reach, shell, ssh, survey
+from enoslib_nxc import node, pins, reach, shell, ssh, survey
 from enoslib_nxc.boots.arrival import PATIENCE
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.g5k import jumped
@@ -93,7 +93,7 @@ def ways(deployment: Deployment, home: Home, host: str) -> list[tuple[Access, Ho
         # we were let in with the deployment's key; a job of the user's may have theirs
         let_in = [(replace(access, key=home.key), host_key)]
         given = [*let_in, *given] if machine.reserved.deploy else let_in
-    return [*(ours if ssh.pinned(home.known_hosts, host) else []), *given]
+    return [*(ours if pins.pinned(home.known_hosts, host) else []), *given]
 
 
 def remains(deployment: Deployment, home: Home, host: str) -> str:

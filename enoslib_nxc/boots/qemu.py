@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from enoslib_nxc import context, procs, shell, ssh, status
+from enoslib_nxc import context, pins, procs, shell, status
 from enoslib_nxc.boots import Checked, Run, accel, console
 from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB, Command
 from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
@@ -69,7 +69,7 @@ class QemuBoot:
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Start QEMU for one machine; a guest that ran in its place is ended."""
         self.stop(run, [host])
-        ssh.pin(run.home.known_hosts, host)  # it is about to make new keys
+        pins.pin(run.home.known_hosts, host)  # it is about to make new keys
         qemu = _program()
         log = run.home.console(host)
         log.parent.mkdir(mode=0o700, exist_ok=True)

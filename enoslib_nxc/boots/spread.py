@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from enoslib_nxc import agent, node, parallel, ssh
+from enoslib_nxc import agent, node, parallel, pins
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import CommandError, NxcError, PlatformError
 from enoslib_nxc.g5k import where
@@ -231,4 +231,4 @@ def _keys(place: Place) -> str:
     if access is None or access.known_hosts is None:
         return ""
     name = access.address if access.port == 22 else f"[{access.address}]:{access.port}"
-    return ssh.pinned_as(access.known_hosts, access.name, name)
+    return pins.renamed(access.known_hosts, access.name, name)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from enoslib_nxc import node, parallel, reach, ssh, status
+from enoslib_nxc import node, parallel, pins, reach, ssh, status
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.g5k import jumped
 from enoslib_nxc.g5k.foresight import INSTALLED
@@ -99,7 +99,7 @@ def _send(deployment: Deployment, home: Home, host: str, deadline: Deadline) -> 
     access = reach.own(deployment, home, host)
     try:
         # the key of a node that was not seen since its last start is not known, or an old one
-        if deployment.machines[host].state != "up" or not ssh.pinned(home.known_hosts, host):
+        if deployment.machines[host].state != "up" or not pins.pinned(home.known_hosts, host):
             access = _stranger(deployment, home, host)
             if not _runs_ours(access, deadline):
                 return ""

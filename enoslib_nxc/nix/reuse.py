@@ -67,7 +67,7 @@ def reusable(artifacts: Artifacts, mark: str) -> bool:
     """
     if not mark or mark != artifacts.fingerprint:
         return False
-    named = (artifacts.kernel, artifacts.initrd, artifacts.image)
+    named = (artifacts.kernel, artifacts.initrd, artifacts.image, artifacts.compose_file)
     needed = [artifacts.store.real(path) for path in named if path]
     return all(path.is_file() for path in (artifacts.compose_info, *needed))
 

@@ -14,7 +14,7 @@ from enoslib.infra.enos_g5k.provider import (
     _join,
 )
 
-from enoslib_nxc import shell, ssh
+from enoslib_nxc import pins, shell
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import NxcError, PlatformError, StateError
@@ -313,7 +313,7 @@ def _inherited(left: Mapping[str, Machine], home: Home) -> dict[str, Machine]:
     They run our system: their pinned keys go with them.
     """
     for host, before in left.items():
-        ssh.rename_pin(home.known_hosts, before.host, host)
+        pins.rename(home.known_hosts, before.host, host)
     return {host: before.model_copy(update={"host": host}) for host, before in left.items()}
 
 

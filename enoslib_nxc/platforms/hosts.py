@@ -14,7 +14,7 @@ from typing import TypeAlias
 from enoslib.infra.provider import Provider
 from enoslib.objects import Host, Roles
 
-from enoslib_nxc import parallel, reach, shell, ssh, survey
+from enoslib_nxc import parallel, pins, reach, shell, survey
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
 from enoslib_nxc.events import Reporter
@@ -217,7 +217,7 @@ def _inherited(
     found = {}
     for host, machine in bound.items():
         if before := left.get((machine.ssh_host, machine.ssh_port)):
-            ssh.rename_pin(home.known_hosts, before.host, host)
+            pins.rename(home.known_hosts, before.host, host)
             found[host] = before.model_copy(update={"host": host})
     return found
 

@@ -15,7 +15,7 @@ import time
 import enoslib as en
 import pytest
 
-from enoslib_nxc import procs, ssh, state, status
+from enoslib_nxc import pins, procs, ssh, state, status
 from enoslib_nxc.errors import BootError, PlatformError, StateError
 from enoslib_nxc.events import Status
 from enoslib_nxc.ssh import Access, HostKey
@@ -290,7 +290,7 @@ def test_destroy_gives_the_hosts_back(pair, hosts, tmp_path):
         try:
             report = status.ask(there, HostKey.FIRST_CONTACT)
         except Exception:
-            ssh.pin(there.known_hosts, "back")
+            pins.pin(there.known_hosts, "back")
             return False
         return report.identity.host == "agent1" and report.boot_id != before
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from enoslib_nxc import agent, parallel, shell, ssh
+from enoslib_nxc import agent, parallel, pins, shell, ssh
 from enoslib_nxc.boots import staged
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.errors import CommandError, DeadlineError
@@ -256,13 +256,13 @@ def test_nodes_that_taktuk_does_not_serve(site, tmp_path, files, monkeypatch):
     """One shows another host key than it showed us; another's disk is full."""
     run, places = site.run(tmp_path, HOSTS, "taktuk")
     stranger, full = HOSTS[1], HOSTS[2]
-    known = ssh.pinned_as
+    known = pins.renamed
 
     def other_key(file, name, other):
         key = known(file, name, other)
         return key.replace("AAAA", "AAAB") if name.startswith(stranger) else key
 
-    monkeypatch.setattr(ssh, "pinned_as", other_key)
+    monkeypatch.setattr(pins, "renamed", other_key)
     room = int(site.nodes[full].on("stat", "-f", "-c", "%a", str(site.disk))) * 4096
     site.nodes[full].on("fallocate", "-l", str(room - (2 << 20)), f"{site.disk}/fill")
     with counted(monkeypatch) as sent:

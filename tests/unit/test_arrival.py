@@ -2,7 +2,7 @@
 
 import pytest
 
-from enoslib_nxc import reach, ssh, status
+from enoslib_nxc import pins, reach, status
 from enoslib_nxc.boots import arrival
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.status import Report
@@ -52,4 +52,4 @@ def test_the_key_of_another_boot_is_pinned(greet):
         greet(report, boot_id="new")
     answer, known = greet(report)
     assert answer == report
-    assert ssh.pinned(known, "server")
+    assert pins.pinned(known, "server")

@@ -145,14 +145,14 @@ def test_refuses_another_flavour() -> None:
 
 
 def test_refuses_the_container_form() -> None:
-    docker = {"flavour": "docker", "roles": ["server"], "image": "/i"}
+    nspawn = {"flavour": "nspawn", "roles": ["server"]}
     with pytest.raises(ArtifactError) as caught:
-        parse(docker)
-    assert caught.value.brief == "info.json was built for flavour docker, not vm-ramdisk"
+        parse(nspawn)
+    assert caught.value.brief == "info.json was built for flavour nspawn, not vm-ramdisk"
     with pytest.raises(ArtifactError) as caught:
-        parse(docker, flavour="docker")
+        parse(nspawn, flavour="nspawn")
     assert caught.value.brief == (
-        "info.json has the container form of flavour docker, which cannot be read yet"
+        "info.json has the container form of flavour nspawn, which cannot be read yet"
     )
 
 
@@ -200,3 +200,69 @@ def test_reads_a_file_and_checks_what_it_names(tmp_path: Path) -> None:
     artifacts = read(info, tmp_path)
     assert artifacts.compose_info == info
     assert artifacts.store.real(artifacts.kernel) == kernel
+
+
+DOCKER = {
+    "flavour": "docker",
+    "image": "/nix/store/i-image.tar.gz",
+    "roles": ["agent", "server"],
+    "docker-compose-file": "/nix/store/d-docker-compose",
+    "test_script": "/nix/store/t-test-script",
+    "roles_distribution": {"agent": ["a1", "a2"]},
+}
+
+
+def read_docker(root: Path, **changes: object) -> Artifacts:
+    info = root / "info.json"
+    info.write_text(json.dumps({**DOCKER, **changes}))
+    store = StoreMap(root=root)
+    return compose_info.read(info, flavour="docker", composition="composition", store=store)
+
+
+@pytest.fixture
+def docker_store(tmp_path: Path) -> Path:
+    """A store that is elsewhere, with what the compose info of flavour docker names."""
+    there = tmp_path / "nix/store"
+    there.mkdir(parents=True)
+    (there / "i-image.tar.gz").touch()
+    services = {
+        role: {"command": [f"/nix/store/{role}-sys/init"]} for role in ("agent", "server")
+    }
+    (there / "d-docker-compose").write_text(json.dumps({"services": services}))
+    for role in services:
+        (there / f"{role}-sys").mkdir()
+        (there / f"{role}-sys/init").touch()
+    return tmp_path
+
+
+def test_reads_what_docker_has(docker_store: Path) -> None:
+    artifacts = read_docker(docker_store)
+    assert artifacts.roles["server"] == RoleImage(
+        toplevel="/nix/store/server-sys", init="/nix/store/server-sys/init"
+    )
+    assert artifacts.roles_distribution == {"agent": ("a1", "a2")}
+    assert artifacts.image == "/nix/store/i-image.tar.gz"
+    assert artifacts.compose_file == "/nix/store/d-docker-compose"
+    assert (artifacts.kernel, artifacts.initrd, artifacts.all_info) == ("", "", {})
+
+
+def test_names_what_docker_lacks(docker_store: Path) -> None:
+    info = docker_store / "info.json"
+    with pytest.raises(ArtifactError) as caught:
+        read_docker(docker_store, image="/nix/store/gone")
+    assert caught.value.brief == (
+        f"the image /nix/store/gone (here {docker_store}/nix/store/gone) that {info} names "
+        "is not on this machine"
+    )
+    with pytest.raises(ArtifactError) as caught:
+        read_docker(docker_store, roles=["db"])
+    assert caught.value.brief == (
+        f"{docker_store}/nix/store/d-docker-compose has no service for role db"
+    )
+    (docker_store / "nix/store/agent-sys/init").unlink()
+    with pytest.raises(ArtifactError) as caught:
+        read_docker(docker_store)
+    assert "the init of agent /nix/store/agent-sys/init (here " in caught.value.brief
+    with pytest.raises(ArtifactError) as caught:
+        read_docker(docker_store, flavour="vm")
+    assert caught.value.brief == f"{info} was built for flavour vm, not docker"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import node, ssh, transfer
+from enoslib_nxc import node, pins, ssh, transfer
 from enoslib_nxc.boots import kexec
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError
@@ -184,7 +184,7 @@ def test_pins_are_never_half_there(tmp_path):
     known.write_text("server ssh-ed25519 A\n")
     known.chmod(0o640)
     with known.open() as reader:
-        ssh.pin(known, "agent1", "agent1 ssh-ed25519 B\n")
+        pins.pin(known, "agent1", "agent1 ssh-ed25519 B\n")
         assert reader.read() == "server ssh-ed25519 A\n"
     assert known.read_text() == "server ssh-ed25519 A\nagent1 ssh-ed25519 B\n"
     assert known.stat().st_mode & 0o777 == 0o640
@@ -206,12 +206,12 @@ def test_a_home_with_odd_signs(path, value):
 
 def test_pins_are_replaced_by_name(tmp_path):
     known = tmp_path / "known_hosts"
-    ssh.pin(known, "server")
+    pins.pin(known, "server")
     assert not known.exists()
-    ssh.pin(known, "server", "server ssh-ed25519 A\n")
-    ssh.pin(known, "server1", "server1 ssh-ed25519 B\n")
-    ssh.pin(known, "server", "server ssh-ed25519 C\n")
+    pins.pin(known, "server", "server ssh-ed25519 A\n")
+    pins.pin(known, "server1", "server1 ssh-ed25519 B\n")
+    pins.pin(known, "server", "server ssh-ed25519 C\n")
     assert known.read_text() == "server1 ssh-ed25519 B\nserver ssh-ed25519 C\n"
-    assert ssh.pinned(known, "server1")
-    ssh.pin(known, "server1")
-    assert not ssh.pinned(known, "server1")
+    assert pins.pinned(known, "server1")
+    pins.pin(known, "server1")
+    assert not pins.pinned(known, "server1")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from enoslib_nxc import ssh
+from enoslib_nxc import pins
 
 KEYS = "server ssh-ed25519 A\nserver ssh-rsa B\n"
 OTHER = "agent ssh-ed25519 C\n"
@@ -20,6 +20,6 @@ def test_keys_get_another_name_at_once(tmp_path, monkeypatch):
         return done
 
     monkeypatch.setattr(Path, "replace", seen_after)
-    ssh.rename_pin(known, "server", "spare")
+    pins.rename(known, "server", "spare")
     assert seen == [OTHER + KEYS.replace("server", "spare")]
     assert list(tmp_path.iterdir()) == [known]

@@ -17,6 +17,9 @@ if [ -n "$kept" ] && [ "$was" != @out@ ]; then
   rm -rf /.over
 fi
 
+# what is put on top of the store's /etc and /usr cannot be on a root that Docker layers itself
+[ "$container" = docker ] && mkdir -p /.over && $b mount -t tmpfs -o mode=0755 tmpfs /.over
+
 mkdir -p /usr /tmp /root/.ssh /home /mnt /srv /opt /media /nix/var
 mkdir -p /.over/usr /.over/usr-work /.over/etc-work
 mkdir -p /var/lib /var/log /var/cache /var/tmp /var/spool/cron/crontabs
@@ -32,18 +35,23 @@ if [ -d /.over/etc ]; then
   rm -rf /.over/etc/nxc
   cp -a /etc/. /.over/etc/
   rm -rf /etc
+elif [ "$container" = docker ]; then
+  mkdir /.over/etc # Docker has mounted files in /etc
+  for file in nxc resolv.conf; do [ -e /etc/$file ] && cp -a /etc/$file /.over/etc/; done
 else
   mv /etc /.over/etc
 fi
-mkdir /etc
+mkdir -p /etc
 echo @out@ > /.over/system
 $b mount -t overlay overlay /etc \
   -o lowerdir=@out@/etc/:@packages@/etc:@base@/etc,upperdir=/.over/etc,workdir=/.over/etc-work
 ln -sfn @out@/etc /etc/static
 [ -d @packages@/var ] && cp -rLn @packages@/var/. /var/ # not over what is there
 mkdir -p /dev/pts /dev/shm /run/sshd /run/lock
-$b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-$b mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+if [ -z "$container" ]; then
+  $b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+  $b mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+fi
 ln -s @out@ /run/current-system
 ln -s @out@ /run/booted-system
 chown 0:0 /etc/shadow /etc/gshadow # a store on NFS may be another user's
@@ -69,7 +77,8 @@ fi
 [ -e $keys ] && chmod 600 $keys
 [ -e /etc/ssh/ssh_host_ed25519_key ] ||
   ssh-keygen -q -t ed25519 -N '' -C "$host" -f /etc/ssh/ssh_host_ed25519_key
-for module in @modules@; do modprobe "$module"; done
+[ -n "$container" ] || for module in @modules@; do modprobe "$module"; done
 [ -n "@sysctl@" ] && $b sysctl -q -p /etc/sysctl.d/60-nxc.conf
 @postBoot@
-exec /lib/systemd/systemd
+# the kernel's log is the host's
+exec /lib/systemd/systemd ${container:+--log-target=console}

@@ -1,0 +1,201 @@
+"""This machine as a platform for containers: a network of Docker's for each deployment."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from enoslib_nxc import docker
+from enoslib_nxc import plan as plans
+from enoslib_nxc.compose_file import DEPLOYMENT
+from enoslib_nxc.config import Settings
+from enoslib_nxc.docker import REMOVE_SECONDS, Docker
+from enoslib_nxc.errors import PlatformError
+from enoslib_nxc.events import Reporter
+from enoslib_nxc.model import Container, Deployment, Machine, Plan
+from enoslib_nxc.platforms import Grant, NoCalendar
+from enoslib_nxc.state import Home
+
+POOLS = (IPv4Network("10.213.0.0/16"), IPv4Network("192.168.128.0/17"))
+"""Where networks are taken from, the second where all of 10.0.0.0/8 is somebody's: apart from
+what Docker takes first (172.17.0.0/12), and from what routers at home use."""
+
+ROUTES = Path("/proc/net/route")
+
+PAUSE_SECONDS = 0.5
+"""Between two looks at what Docker has not removed yet."""
+
+
+def named(token: str) -> str:
+    """Return the name of a deployment's network, and of its project for compose."""
+    return f"enoslib-nxc-{token}"
+
+
+def daemon(deployment: Deployment) -> Docker | None:
+    """Return the daemon that has a deployment's containers; None when it has no machines."""
+    have = (m.container.daemon for m in deployment.machines.values() if m.container)
+    return next(map(Docker, have), None)
+
+
+class ContainerPlatform(NoCalendar):
+    """Gives addresses and a network, from the Docker of this machine."""
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a machine without Docker, or whose Docker is not for us."""
+        docker.here().require()
+
+    def acquire(
+        self,
+        settings: Settings,
+        home: Home,
+        plan: Plan,
+        previous: Deployment | None,
+        report: Reporter,
+    ) -> Grant:
+        """Give each host an address and the name of its container."""
+        here = docker.here()
+        before = daemon(previous) if previous else None
+        if before and before != here:
+            raise PlatformError(
+                f"deployment {home.job_name} runs on docker's daemon at {before.daemon}, "
+                f"not {here.daemon}",
+                resolution=f"export DOCKER_HOST={before.daemon}; or destroy() it first",
+            )
+        network = _network(settings, previous)
+        # containers on another network are all new
+        held = previous.machines if previous and previous.networks == (str(network),) else {}
+        new = {
+            host: Machine(
+                host=host,
+                address=str(address),
+                ssh_host=host,
+                # another name each time, as others may have a deployment of this name
+                container=Container(
+                    name=f"{home.job_name}-{host}-{secrets.token_hex(3)}", daemon=here.daemon
+                ),
+            )
+            for host, address in plans.addresses(plan, network).items()
+        }
+        machines = {host: held.get(host, machine) for host, machine in new.items()}
+        return Grant(machines, (str(network),))
+
+    def connect(self, deployment: Deployment) -> bool:
+        """Make the network unless it is there, as it should be."""
+        here = daemon(deployment)
+        if here is None or self.connected(deployment):
+            return False
+        _clear(here, deployment.token, REMOVE_SECONDS, volumes=False)
+        network = IPv4Network(deployment.networks[0])
+        made = here.run(
+            *("network", "create", "--driver", "bridge", "--subnet", str(network)),
+            *("--gateway", str(network.network_address + plans.GATEWAY)),
+            *("--label", f"{DEPLOYMENT}={deployment.token}", named(deployment.token)),
+            check=False,
+        )
+        if made.returncode != 0:
+            raise _no_network(network, made.stderr.strip())
+        return True
+
+    def connected(self, deployment: Deployment) -> bool:
+        """Tell whether the network is there, with its addresses."""
+        here = daemon(deployment)
+        if here is None:
+            return False
+        form = "{{range .IPAM.Config}}{{.Subnet}}{{end}}"
+        words = ("network", "inspect", "--format", form, named(deployment.token))
+        return here.run(*words, check=False).stdout.strip() == deployment.networks[0]
+
+    def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
+        """Remove the containers, the network and the volumes of a deployment.
+
+        The image stays: it is known by its content, and other deployments may use it.
+        """
+        here = daemon(deployment)
+        if here is not None:
+            here.require()
+            _clear(here, deployment.token, timeout, volumes=True)
+        return ()
+
+
+def _network(settings: Settings, previous: Deployment | None) -> IPv4Network:
+    """Return the network that is asked for, else the one that is there, else a new one."""
+    if settings.docker.network:
+        return settings.docker.network
+    if previous and previous.networks:
+        return IPv4Network(previous.networks[0])
+    return free_network(ROUTES.read_text())
+
+
+def free_network(routes: str) -> IPv4Network:
+    """Return a network that this machine has no route to, any of those in a pool.
+
+    Two deployments that begin at the same moment hardly get the same.
+
+    Args:
+        routes: the content of /proc/net/route (proc(5)): destination and mask are columns 2
+            and 8, hexadecimal, in the machine's byte order.
+
+    Raises:
+        PlatformError: there is none.
+    """
+    rows = [line.split() for line in routes.splitlines()[1:]]
+    known = [IPv4Network((_address(row[1]), _dotted(row[7])), strict=False) for row in rows]
+    taken = [network for network in known if network.prefixlen > 0]
+    for pool in POOLS:
+        networks = pool.subnets(new_prefix=24)
+        free = [one for one in networks if not any(map(one.overlaps, taken))]
+        if free:
+            return secrets.choice(free)
+    raise PlatformError(
+        f"this machine has routes to all of {' and '.join(map(str, POOLS))}: no network is "
+        "left for containers",
+        resolution="set docker.network to a /24 that nobody uses",
+    )
+
+
+def _address(word: str) -> int:
+    return int.from_bytes(int(word, 16).to_bytes(4, sys.byteorder), "big")
+
+
+def _dotted(word: str) -> str:
+    return str(IPv4Address(_address(word)))
+
+
+def _clear(here: Docker, token: str, timeout: float, *, volumes: bool) -> None:
+    """Remove what is labelled with a token, until there is nothing more.
+
+    A daemon that was told to start something by a process that was killed since may still
+    be about it.
+    """
+    end = time.monotonic() + timeout
+    kinds = ("network", "volume") if volumes else ("network",)
+    while True:
+        here.remove(here.listed("ps", token, "--all"))
+        left = {kind: here.listed(f"{kind} ls", token) for kind in kinds}
+        told = [
+            here.run(kind, "rm", *names, check=False).stderr.strip()
+            for kind, names in left.items()
+            if names
+        ]
+        if not (told or here.listed("ps", token, "--all")):
+            return
+        if time.monotonic() > end:
+            raise PlatformError(
+                f"docker did not remove all of {named(token)} within {timeout:g} s",
+                details="\n".join(filter(None, told)),
+            )
+        time.sleep(PAUSE_SECONDS if any(told) else 0)
+
+
+def _no_network(network: IPv4Network, told: str) -> PlatformError:
+    if "overlaps" in told:
+        return PlatformError(
+            f"docker has another network that overlaps {network}",
+            details=told,
+            resolution="docker network ls shows them; set docker.network to another /24, or "
+            "leave it out",
+        )
+    return PlatformError(f"docker could not make network {network}", details=told)

@@ -1,0 +1,159 @@
+"""What is said of Docker, by the answers of its client; and networks for containers."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+
+import pytest
+
+from enoslib_nxc import docker, shell
+from enoslib_nxc.docker import Docker, Found
+from enoslib_nxc.errors import PlatformError, ToolMissingError
+from enoslib_nxc.platforms import containers
+from enoslib_nxc.shell import Result
+
+HERE = Docker("unix:///run/docker.sock")
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Let programs answer: the words that a command line holds -> status, output, error."""
+
+    def answers(table, installed=("docker", "docker-compose")):
+        def run(argv, **_how):
+            line = " ".join(map(str, argv))
+            found = next(value for words, value in table.items() if words in line)
+            return Result(tuple(argv), found[0], found[1], found[2], 0.0)
+
+        monkeypatch.setattr(shell, "run", run)
+        monkeypatch.setattr(shell, "which", lambda name: name if name in installed else None)
+
+    return answers
+
+
+def test_a_daemon_that_answers(answers):
+    answers({"info": (0, "2\n", "")})
+    assert HERE.require() == 2
+
+
+def test_no_rights(answers):
+    told = (
+        "permission denied while trying to connect to the Docker daemon socket at "
+        "unix:///run/docker.sock"
+    )
+    answers({"info": (1, "", told)})
+    with pytest.raises(PlatformError) as caught:
+        HERE.require()
+    assert caught.value.brief == "you may not use docker's daemon at unix:///run/docker.sock"
+    assert caught.value.details == told
+    assert caught.value.resolution == (
+        "sudo usermod -aG docker $USER, and log in anew (members of that group are as good "
+        "as root)"
+    )
+
+
+def test_no_daemon(answers):
+    answers({"info": (1, "", "Cannot connect to the Docker daemon. Is it running?")})
+    with pytest.raises(PlatformError) as caught:
+        HERE.require()
+    assert caught.value.brief == "docker's daemon does not run at unix:///run/docker.sock"
+
+
+def test_no_docker(answers):
+    answers({}, installed=())
+    with pytest.raises(ToolMissingError) as caught:
+        docker.here()
+    assert caught.value.brief == "docker is not installed; it is needed to run containers"
+    assert caught.value.resolution == "apt-get install docker.io"
+
+
+def test_a_daemon_elsewhere(answers):
+    answers({"context": (0, "tcp://10.0.0.1:2375\n", "")})
+    with pytest.raises(PlatformError) as caught:
+        docker.here()
+    assert caught.value.brief == ("docker's daemon is not on this machine: tcp://10.0.0.1:2375")
+    assert caught.value.resolution == "unset DOCKER_HOST, or: docker context use default"
+
+
+def test_compose_v2_comes_first(answers):
+    answers({"compose version": (0, "2.26.1\n", "")})
+    assert HERE.compose() == HERE.argv("compose")
+
+
+def test_else_v1(answers):
+    answers({"compose version": (1, "", "docker: 'compose' is not a docker command.")})
+    assert HERE.compose() == ["docker-compose", "--host", "unix:///run/docker.sock"]
+
+
+def test_neither(answers):
+    answers({"compose version": (1, "", "")}, installed=("docker",))
+    with pytest.raises(ToolMissingError) as caught:
+        HERE.compose()
+    assert caught.value.brief == (
+        "neither docker compose (v2) nor docker-compose (v1) is installed; one is needed to "
+        "start containers"
+    )
+    assert caught.value.resolution == "apt-get install docker-compose"
+
+
+@pytest.mark.parametrize(("version", "old"), [("1.29.2\n", True), ("2.26.1\n", False)])
+def test_docker_compose_by_its_version(answers, version, old):
+    answers({"version --short": (0, version, "")})
+    docker.legacy.cache_clear()
+    assert docker.legacy("docker-compose") is old
+    docker.legacy.cache_clear()
+
+
+def test_containers_are_what_docker_says(answers):
+    inspected = {
+        "Id": "c0ffee",
+        "Name": "/job-server-ff",
+        "State": {
+            "Status": "exited",
+            "ExitCode": 3,
+            "StartedAt": "2026-01-01T00:00:00Z",
+            "Error": "",
+        },
+        "Config": {"Labels": {docker.HOST: "server", docker.SERVICE: "ab"}, "Env": []},
+    }
+    answers({" ps ": (0, "c0ffee\n", ""), "inspect": (1, json.dumps([inspected]), "gone")})
+    assert HERE.containers("0123") == [
+        Found("c0ffee", "job-server-ff", "server", "ab", False, 3, "2026-01-01T00:00:00Z")
+    ]
+    answers({" ps ": (0, "", "")})
+    assert HERE.containers("0123") == []
+
+
+ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
+eth0 00000000 0101A8C0 0003 0 0 0 00000000 0 0 0
+eth0 0001A8C0 00000000 0001 0 0 0 00FFFFFF 0 0 0
+tun0 0000D50A 00000000 0001 0 0 0 0080FFFF 0 0 0
+"""
+
+
+def test_a_network_without_a_route():
+    """A VPN has 10.213.0.0/17."""
+    for _ in range(50):
+        network = containers.free_network(ROUTES)
+        assert network.prefixlen == 24
+        assert network.subnet_of(IPv4Network("10.213.128.0/17"))
+
+
+WIDE = "tun1 0000000A 00000000 0001 0 0 0 000000FF 0 0 0\n"
+WIDER = "tun2 0000A8C0 00000000 0001 0 0 0 0000FFFF 0 0 0\n"
+
+
+def test_another_pool_where_the_first_is_somebody_s():
+    network = containers.free_network(ROUTES + WIDE)
+    assert network.subnet_of(IPv4Network("192.168.128.0/17"))
+
+
+def test_no_network_is_left():
+    with pytest.raises(PlatformError) as caught:
+        containers.free_network(ROUTES + WIDE + WIDER)
+    assert caught.value.brief == (
+        "this machine has routes to all of 10.213.0.0/16 and 192.168.128.0/17: no network is "
+        "left for containers"
+    )
+    assert caught.value.resolution == "set docker.network to a /24 that nobody uses"
