@@ -17,6 +17,7 @@ let
   };
   flavours = import ./flavours.nix;
   images = import ./images.nix { inherit lib derive debian system; };
+  nspawn = import ./nspawn.nix { inherit lib derive; };
 
   # A composition is a path, a function or a set; older ones say `nodes` for `roles`.
   load = arguments: composition:
@@ -45,26 +46,32 @@ in {
         inherit lib derive debian pkgs role compositionName;
         modules = own ++ modules;
       };
+      # a composition with its roles as systems
+      systemsOf = flavour: compositionName: value:
+        let loaded = load {
+          inherit pkgs lib system flavour;
+          setup = settings;
+          helpers = { };
+          nur = { };
+          modulesPath = "";
+        } value;
+        in loaded // {
+          roles = builtins.mapAttrs (role: module: roleOf role compositionName [ module ])
+            loaded.roles;
+        };
       infoOf = flavour: chosen: images.composeInfo {
         inherit flavour generation;
         base = roleOf "base" "" [ ];
-        compositions = builtins.mapAttrs (compositionName: value:
-          let loaded = load {
-            inherit pkgs lib system flavour;
-            setup = settings;
-            helpers = { };
-            nur = { };
-            modulesPath = "";
-          } value;
-          in loaded // {
-            roles = builtins.mapAttrs (role: module: roleOf role compositionName [ module ])
-              loaded.roles;
-          }) chosen;
+        compositions = builtins.mapAttrs (systemsOf flavour) chosen;
       };
       single = lib.concatMapAttrs (compositionName: value:
         lib.mapAttrs' (flavourName: flavour:
           lib.nameValuePair "${compositionName}::${flavourName}"
-            (infoOf flavour { ${compositionName} = value; })) flavours) given;
+            (infoOf flavour { ${compositionName} = value; })) flavours
+        // {
+          "${compositionName}::nspawn" = nspawn.composeInfo { name = "nspawn"; }
+            (systemsOf { name = "nspawn"; } compositionName value);
+        }) given;
       several = lib.mapAttrs' (flavourName: flavour:
         lib.nameValuePair "::${flavourName}" (infoOf flavour given)) flavours;
     in single // (if builtins.length (builtins.attrNames given) > 1 then several else { });

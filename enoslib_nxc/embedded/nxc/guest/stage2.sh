@@ -42,8 +42,10 @@ $b mount -t overlay overlay /etc \
 ln -sfn @out@/etc /etc/static
 [ -d @packages@/var ] && cp -rLn @packages@/var/. /var/ # not over what is there
 mkdir -p /dev/pts /dev/shm /run/sshd /run/lock
-$b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-$b mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+if [ -z "$container" ]; then
+  $b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+  $b mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+fi
 ln -s @out@ /run/current-system
 ln -s @out@ /run/booted-system
 chown 0:0 /etc/shadow /etc/gshadow # a store on NFS may be another user's
@@ -69,7 +71,8 @@ fi
 [ -e $keys ] && chmod 600 $keys
 [ -e /etc/ssh/ssh_host_ed25519_key ] ||
   ssh-keygen -q -t ed25519 -N '' -C "$host" -f /etc/ssh/ssh_host_ed25519_key
-for module in @modules@; do modprobe "$module"; done
+[ -n "$container" ] || for module in @modules@; do modprobe "$module"; done
 [ -n "@sysctl@" ] && $b sysctl -q -p /etc/sysctl.d/60-nxc.conf
 @postBoot@
-exec /lib/systemd/systemd
+# the kernel's log is the host's
+exec /lib/systemd/systemd ${container:+--log-target=console}
