@@ -114,6 +114,13 @@ class Retries(Section):
     )
 
 
+def _a_24(network: IPv4Network) -> IPv4Network:
+    """Refuse another size: NXC numbers machines by the last byte of their address."""
+    if network.prefixlen != 24:
+        raise refusal(Mistake("", f"{show(network)} is not a /24"))
+    return network
+
+
 class Vm(Section):
     """Local virtual machines (flavours vm and vm-ramdisk)."""
 
@@ -133,10 +140,22 @@ class Vm(Section):
     @field_validator("network")
     @classmethod
     def _is_a_24(cls, network: IPv4Network) -> IPv4Network:
-        # NXC numbers machines by the last byte of their address
-        if network.prefixlen != 24:
-            raise refusal(Mistake("", f"{show(network)} is not a /24"))
-        return network
+        return _a_24(network)
+
+
+class Nspawn(Section):
+    """Containers (flavour nspawn); they have this computer's memory and cores."""
+
+    network: IPv4Network | None = Field(
+        None,
+        description="the network shared by the containers and this computer, a /24; one that "
+        "this computer has no route to when absent",
+    )
+
+    @field_validator("network")
+    @classmethod
+    def _is_a_24(cls, network: IPv4Network | None) -> IPv4Network | None:
+        return network and _a_24(network)
 
 
 class Kexec(Section):
@@ -220,6 +239,7 @@ class Settings(Section):
     deadlines: Deadlines = Field(default_factory=Deadlines)
     retries: Retries = Field(default_factory=Retries)
     vm: Vm = Field(default_factory=Vm)
+    nspawn: Nspawn = Field(default_factory=Nspawn)
     kexec: Kexec = Field(default_factory=Kexec)
     g5k: G5k = Field(default_factory=G5k)
     playbooks: Playbooks = Field(default_factory=Playbooks)

@@ -210,14 +210,17 @@ def _identities(settings: Settings, deployment: Deployment, boot: Boot) -> dict[
     """Return what each host should run."""
     wanted = {}
     for node in deployment.plan.nodes:
+        image = deployment.artifacts.roles[node.role]
+        volumes = {"volumes": " ".join(image.volumes)} if image.volumes else {}
+        shape = boot.shape(settings, node, deployment.machines[node.host])
         wanted[node.host] = Identity(
             host=node.host,
             role=node.role,
-            toplevel=deployment.artifacts.roles[node.role].toplevel,
+            toplevel=image.toplevel,
             digest=context.digest(
                 parameters=settings.parameters,
                 kernel_params=settings.kernel_params,
-                shape=boot.shape(settings, node, deployment.machines[node.host]),
+                shape={**shape, **volumes},
             ),
         )
     return wanted

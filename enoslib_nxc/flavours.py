@@ -12,6 +12,7 @@ from enoslib_nxc.booking import Booking
 from enoslib_nxc.boots import Boot
 from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.boots.kexec import KexecBoot
+from enoslib_nxc.boots.nspawn import NspawnBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
@@ -19,6 +20,7 @@ from enoslib_nxc.platforms import Platform
 from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.platforms.hosts import Given, HostsPlatform
 from enoslib_nxc.platforms.local import LocalPlatform
+from enoslib_nxc.platforms.nspawn import NspawnPlatform
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ def _local(_source: Source) -> Platform:
     return LocalPlatform()
 
 
+def _nspawn(_source: Source) -> Platform:
+    return NspawnPlatform()
+
+
 def _hosts(source: Source) -> Platform:
     return HostsPlatform(source.hosts)
 
@@ -97,6 +103,7 @@ FLAVOURS = {
     row.name: row
     for row in (
         Flavour("vm-ramdisk", _local, QemuBoot, "virtual machines here, in memory", True),
+        Flavour("nspawn", _nspawn, NspawnBoot, "containers here, by systemd-nspawn, as root"),
         Flavour(
             "g5k-ramdisk",
             _grid5000,

@@ -38,7 +38,9 @@ def collect(
         flake=flake,
         lock_hash=_lock_hash(directory),
         nar_hashes=_nar_hashes(store, toplevels) if store else {},
-        digests={name: digest(artifacts.store.real(path)) for name, path in files.items()},
+        digests={
+            name: digest(artifacts.store.real(path)) for name, path in files.items() if path
+        },
         versions=versions(nix=store.version if store else ""),
     )
 
