@@ -133,12 +133,11 @@ class NspawnBoot:
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """Shut machines down, and remove what is left of them."""
-        ended = [places.place(run.deployment, run.home, host) for host in hosts]
-        running = places.running(run.deployment)
-        processes = [process for host in hosts for process in running.get(host, [])]
-        names = [place.name for place in ended]
-        places.end(processes, names, run.settings.deadlines.destroy)
-        for place in ended:
+        ran = places.running(run.deployment)
+        ended = {host: places.place(run.deployment, run.home, host) for host in hosts}
+        machines = {place.name: ran.get(host, []) for host, place in ended.items()}
+        places.end(machines, run.settings.deadlines.destroy)
+        for place in ended.values():
             places.clear(place.name)
             places.remove_files(place.path)
 

@@ -91,8 +91,13 @@ class NspawnPlatform(NoCalendar):
         """Shut every machine down, and remove them with their network."""
         name = places.switch(deployment.token)
         spaces = netns.names(f"{name}-")
-        places.end(procs.tagged(deployment.token), spaces, min(timeout, END_SECONDS))
-        for machine in {*spaces, *(group.name for group in places.groups(f"{name}-*"))}:
+        ran = places.running(deployment)
+        machines: dict[str, list[psutil.Process]] = {space: [] for space in spaces}
+        for host in deployment.machines:
+            machines[places.place(deployment, home, host).name] = ran.get(host, [])
+        places.end(machines, min(timeout, END_SECONDS))
+        procs.end(procs.tagged(deployment.token), procs.KILL_GRACE)
+        for machine in {*machines, *(group.name for group in places.groups(f"{name}-*"))}:
             places.clear(machine)
         for path in places.directory(home).glob("*"):
             places.remove_files(path)

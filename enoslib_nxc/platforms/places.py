@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,27 +105,43 @@ def running(deployment: Deployment) -> dict[str, list[psutil.Process]]:
     return found
 
 
-def end(processes: list[psutil.Process], names: Iterable[str], timeout: float) -> None:
+def end(machines: Mapping[str, list[psutil.Process]], timeout: float) -> None:
     """Shut machines down, and kill what is left of them.
 
     Args:
-        processes: what runs them (systemd-nspawn passes TERM on as a shutdown).
-        names: of their places.
+        machines: name of a machine's place -> what runs it (see `running`).
         timeout: seconds.
 
     Raises:
         PlatformError: some do not end.
     """
-    stubborn = procs.end(processes, timeout, min(HALT_SECONDS, timeout / 2))
-    for name in names:
+    orderly: list[psutil.Process] = []
+    for name, runs in machines.items():
         inside = netns.processes(name)
-        for process in inside:
-            with suppress(psutil.Error):
-                process.kill()
-        stubborn += psutil.wait_procs(inside, timeout=procs.KILL_GRACE)[1]
+        if any(map(_is_systemd, inside)):
+            orderly += runs  # systemd-nspawn passes TERM on as a shutdown
+        else:  # nobody there would understand it
+            _kill([*runs, *inside])
+    stubborn = procs.end(orderly, timeout, min(HALT_SECONDS, timeout / 2))
+    left = [process for name in machines for process in netns.processes(name)]
+    _kill(left)
+    stubborn += psutil.wait_procs(left, timeout=procs.KILL_GRACE)[1]
     if stubborn:
         numbers = ", ".join(str(process.pid) for process in stubborn)
         raise PlatformError(f"machines do not end: still running: {numbers}")
+
+
+def _is_systemd(process: psutil.Process) -> bool:
+    try:
+        return bool(process.name() == "systemd")
+    except psutil.Error:  # it has just ended
+        return False
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def clear(name: str) -> None:

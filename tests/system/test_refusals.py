@@ -73,8 +73,8 @@ def refused(kind: type[NxcError], roles: object = None, **wish: object) -> str:
         (
             {"flavour": "vm-ramdsk"},
             'flavour: "vm-ramdsk" is not a flavour of this version\n'
-            "-> did you mean vm-ramdisk? known flavours: vm-ramdisk, g5k-ramdisk, "
-            "g5k-nfs-store, g5k-image",
+            "-> did you mean vm-ramdisk? known flavours: vm-ramdisk, nspawn, "
+            "g5k-ramdisk, g5k-nfs-store, g5k-image",
         ),
         ({"compositon": "embedded"}, "unknown key compositon\n-> did you mean composition?"),
         (
@@ -133,7 +133,7 @@ def test_attribute_missing(tmp_path):
     assert message == (
         f'{flake} has no packages.x86_64-linux."other::vm-ramdisk"\n'
         "  it has: composition::g5k-image, composition::g5k-nfs-store, "
-        "composition::g5k-ramdisk, composition::vm-ramdisk\n"
+        "composition::g5k-ramdisk, composition::nspawn, composition::vm-ramdisk\n"
         "-> did you mean composition::vm-ramdisk? "
         "set composition_name and flavour to one that it has"
     )
