@@ -12,6 +12,8 @@ needs=(
     mksquashfs:squashfs-tools cpio:cpio jq:jq zstd:zstd xz:xz-utils python3:python3
 )
 test_needs=(/usr/sbin/sshd:openssh-server setpriv:util-linux tmux:tmux git:git)
+# for flavour nspawn, which only root uses
+[ "$(id -u)" -ne 0 ] || test_needs+=(systemd-nspawn:systemd-container ip:iproute2)
 
 missing_packages() {
     local need program
