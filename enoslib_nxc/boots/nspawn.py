@@ -96,12 +96,7 @@ class NspawnBoot:
         """Refuse volumes that are not there."""
         for role in dict.fromkeys(identity.role for identity in wanted.values()):
             for volume in _image(run, role).volumes:
-                source = Path(volume.partition(":")[0])
-                if not source.exists():
-                    raise PlatformError(
-                        f"{source}, which role {role} wants as a volume, is not there",
-                        resolution="make it, or take it out of extraVolumes of the composition",
-                    )
+                _check_volume(volume, role)
         return Checked(run)
 
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
@@ -223,6 +218,20 @@ def _command(run: Run, host: str, place: Place) -> Command:
 
 def _image(run: Run, role: str) -> RoleImage:
     return run.deployment.artifacts.roles[role]
+
+
+def _check_volume(volume: str, role: str) -> None:
+    source, target, *_ = [*volume.split(":"), ""]
+    if not (source.startswith("/") and target.startswith("/")):
+        raise PlatformError(
+            f"extraVolumes: {volume!r}, for role {role}, is not SOURCE:TARGET[:ro]",
+            resolution="name two absolute paths in extraVolumes of the composition",
+        )
+    if not Path(source).exists():
+        raise PlatformError(
+            f"extraVolumes: {source}, for role {role}, is not there",
+            resolution="make it, or take it out of extraVolumes of the composition",
+        )
 
 
 def _bind(volume: str) -> str:

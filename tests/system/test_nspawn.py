@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -81,6 +82,19 @@ def networks(trio):
 
 def _restarted(before, after):
     return {host for host in before if after.get(host) != before[host]}
+
+
+def test_the_compose_info_has_nxc_s_form(trio, shared):
+    info = json.loads(trio.deployment.artifacts.compose_info.read_text())
+    assert set(info) == {"roles", "composition", "test_script", "flavour"}
+    assert info["roles"] == ["agent", "server"]
+    toplevel = trio.deployment.artifacts.roles["server"].toplevel
+    assert info["composition"]["server"] == {
+        "toplevel": toplevel,
+        "init": f"{toplevel}/init",
+        "volumes": [f"{shared}:/mnt/shared"],
+        "ports": [],
+    }
 
 
 def test_roles_hosts_and_networks(trio, roles, networks):

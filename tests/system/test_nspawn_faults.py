@@ -109,7 +109,7 @@ def test_a_volume_that_is_not_there(tmp_path):
     with pytest.raises(PlatformError) as caught:
         provider(composition=str(composition)).init()
     assert str(caught.value) == (
-        f"{tmp_path}/absent, which role server wants as a volume, is not there\n"
+        f"extraVolumes: {tmp_path}/absent, for role server, is not there\n"
         "-> make it, or take it out of extraVolumes of the composition"
     )
     assert state.find(JOB) is None

@@ -101,6 +101,16 @@ def test_what_stage_1_would_write(tmp_path):
     assert oct(place.root.stat().st_mode & 0o777) == "0o755"
 
 
+@pytest.mark.parametrize("volume", ["/srv", "data:/data", "/srv:data", ""])
+def test_a_volume_has_two_paths(volume):
+    with pytest.raises(PlatformError) as caught:
+        nspawn._check_volume(volume, "server")
+    assert str(caught.value) == (
+        f"extraVolumes: {volume!r}, for role server, is not SOURCE:TARGET[:ro]\n"
+        "-> name two absolute paths in extraVolumes of the composition"
+    )
+
+
 def test_names_tell_the_deployment(tmp_path):
     made = factory.deployment("server", "agent1")
     place = places.place(made, Home(tmp_path), "agent1")
