@@ -69,7 +69,7 @@ class Command:
         return [
             *[nspawn, f"--setenv=NXC_MACHINE={self.tag}", "--register=no"],
             *([] if self.scope else ["--keep-unit"]),
-            *[f"--machine={self.place.name}", f"--hostname={self.hostname}"],
+            *[places.machine_option(self.place.name), f"--hostname={self.hostname}"],
             *[f"--directory={self.place.root}", f"--bind-ro={_escape(self.store)}:/nix/store"],
             *map(_bind, self.volumes),
             *[f"--network-namespace-path={netns.DIRECTORY / self.place.name}"],
@@ -128,11 +128,9 @@ class NspawnBoot:
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """Shut machines down, and remove what is left of them."""
-        ran = places.running(run.deployment)
-        ended = {host: places.place(run.deployment, run.home, host) for host in hosts}
-        machines = {place.name: ran.get(host, []) for host, place in ended.items()}
-        places.end(machines, run.settings.deadlines.destroy)
-        for place in ended.values():
+        ended = [places.place(run.deployment, run.home, host) for host in hosts]
+        places.end([place.name for place in ended], run.settings.deadlines.destroy)
+        for place in ended:
             places.clear(place.name)
             places.remove_files(place.path)
 

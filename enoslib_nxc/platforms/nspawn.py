@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 import psutil
 
-from enoslib_nxc import netns, procs, shell
+from enoslib_nxc import netns, shell
 from enoslib_nxc import plan as plans
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
@@ -20,7 +20,7 @@ from enoslib_nxc.platforms import Grant, NoCalendar, places
 from enoslib_nxc.platforms.places import PREFIX
 from enoslib_nxc.state import Home
 
-END_SECONDS = 60.0
+END_SECONDS = 120.0
 """For all processes of a deployment to end."""
 
 POOL = IPv4Network("10.213.0.0/16")
@@ -90,14 +90,10 @@ class NspawnPlatform(NoCalendar):
     def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
         """Shut every machine down, and remove them with their network."""
         name = places.switch(deployment.token)
-        spaces = netns.names(f"{name}-")
-        ran = places.running(deployment)
-        machines: dict[str, list[psutil.Process]] = {space: [] for space in spaces}
-        for host in deployment.machines:
-            machines[places.place(deployment, home, host).name] = ran.get(host, [])
-        places.end(machines, min(timeout, END_SECONDS))
-        procs.end(procs.tagged(deployment.token), procs.KILL_GRACE)
-        for machine in {*machines, *(group.name for group in places.groups(f"{name}-*"))}:
+        names = {places.place(deployment, home, host).name for host in deployment.machines}
+        names |= {*netns.names(f"{name}-"), *(one.name for one in places.groups(f"{name}-*"))}
+        places.end(names, min(timeout, END_SECONDS))
+        for machine in names:
             places.clear(machine)
         for path in places.directory(home).glob("*"):
             places.remove_files(path)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,30 +106,47 @@ def running(deployment: Deployment) -> dict[str, list[psutil.Process]]:
     return found
 
 
-def end(machines: Mapping[str, list[psutil.Process]], timeout: float) -> None:
+def end(names: Collection[str], timeout: float) -> None:
     """Shut machines down, and kill what is left of them.
 
+    One whose systemd does not run yet would not understand a shutdown: it is killed at once.
+
     Args:
-        machines: name of a machine's place -> what runs it (see `running`).
+        names: of their places.
         timeout: seconds.
 
     Raises:
         PlatformError: some do not end.
     """
-    orderly: list[psutil.Process] = []
-    for name, runs in machines.items():
-        inside = netns.processes(name)
-        if any(map(_is_systemd, inside)):
-            orderly += runs  # systemd-nspawn passes TERM on as a shutdown
-        else:  # nobody there would understand it
-            _kill([*runs, *inside])
-    stubborn = procs.end(orderly, timeout, min(HALT_SECONDS, timeout / 2))
-    left = [process for name in machines for process in netns.processes(name)]
-    _kill(left)
-    stubborn += psutil.wait_procs(left, timeout=procs.KILL_GRACE)[1]
-    if stubborn:
-        numbers = ", ".join(str(process.pid) for process in stubborn)
-        raise PlatformError(f"machines do not end: still running: {numbers}")
+    limit = time.monotonic() + timeout
+    booted = {name for name in names if any(map(_is_systemd, netns.processes(name)))}
+    # systemd-nspawn passes TERM on as a shutdown
+    procs.end(_runners(booted), timeout / 2, min(HALT_SECONDS, timeout / 3))
+    # what is starting may have just brought forth another: until nothing is found any more
+    while left := [*_runners(names), *(p for name in names for p in netns.processes(name))]:
+        if time.monotonic() > limit:
+            numbers = ", ".join(str(process.pid) for process in left)
+            raise PlatformError(f"machines do not end: still running: {numbers}")
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=procs.KILL_GRACE)
+
+
+def _runners(names: Collection[str]) -> list[psutil.Process]:
+    """Return the processes of systemd-nspawn for machines, by the names of their places."""
+    words = {machine_option(name) for name in names}
+    found = []
+    for process in procs.tagged(machine_option(PREFIX)):
+        with suppress(psutil.Error):
+            if words & set(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def machine_option(name: str) -> str:
+    """Return the word by which systemd-nspawn is told the name of a machine's place."""
+    return f"--machine={name}"
 
 
 def _is_systemd(process: psutil.Process) -> bool:
@@ -136,12 +154,6 @@ def _is_systemd(process: psutil.Process) -> bool:
         return bool(process.name() == "systemd")
     except psutil.Error:  # it has just ended
         return False
-
-
-def _kill(processes: Iterable[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.Error):
-            process.kill()
 
 
 def clear(name: str) -> None:
