@@ -73,7 +73,7 @@ def page() -> str:
     schema = Settings.model_json_schema()
     parts = [HEAD, "## Top level\n", *_table(schema, ""), ""]
     sections = {"roles.NAME": "Role", "build": "Build", "ssh": "Ssh", "vm": "Vm"}
-    sections |= {"docker": "Docker", "kexec": "Kexec", "g5k": "G5k"}
+    sections |= {"docker": "Docker", "nspawn": "Nspawn", "kexec": "Kexec", "g5k": "G5k"}
     sections |= {"deadlines": "Deadlines", "retries": "Retries", "networks[]": "Network"}
     for key, model in sections.items():
         described = schema["$defs"][model]

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from enoslib_nxc import compose_file
+from enoslib_nxc import compose_file, container_info
 from enoslib_nxc.compose_file import ComposeFile
 from enoslib_nxc.errors import ArtifactError
 from enoslib_nxc.model import Artifacts, RoleImage, StoreMap
@@ -81,7 +81,7 @@ def read(path: Path, *, flavour: str, composition: str, store: StoreMap) -> Arti
 
     Raises:
         ArtifactError: the file is absent, is no compose info, is for another flavour, has
-            no such composition, or names a kernel or initrd that is not here.
+            no such composition, or names a kernel, initrd or init that is not here.
     """
     try:
         content = path.read_bytes()
@@ -95,8 +95,12 @@ def read(path: Path, *, flavour: str, composition: str, store: StoreMap) -> Arti
     artifacts = parse(
         content, source=path, flavour=flavour, composition=composition, store=store
     )
-    for name in ("kernel", "initrd"):
-        _check_present(name, getattr(artifacts, name), source=path, store=store)
+    if flavour in container_info.READERS:
+        named = {f"init of {name}": role.init for name, role in artifacts.roles.items()}
+    else:
+        named = {"kernel": artifacts.kernel, "initrd": artifacts.initrd}
+    for name, there in named.items():
+        _check_present(name, there, source=path, store=store)
     return artifacts
 
 
@@ -160,6 +164,9 @@ def parse(
     tree = _load(content, source)
     _check_flavour(tree.get("flavour"), flavour, source)
     try:
+        if flavour in container_info.READERS:
+            read_tree = container_info.READERS[flavour]
+            return read_tree(tree, source=source, composition=composition, store=store)
         info = _Info.model_validate(tree)
     except ValidationError as error:
         raise _not_compose_info(error, source) from error
@@ -230,11 +237,6 @@ def _check_flavour(built_for: object, flavour: str, source: Path) -> None:
     if name != flavour:
         raise ArtifactError(
             f"{source} was built for flavour {name}, not {flavour}", resolution=REBUILD
-        )
-    if isinstance(built_for, str) and flavour != DOCKER:
-        raise ArtifactError(
-            f"{source} has the container form of flavour {name}, which cannot be read yet",
-            resolution=REBUILD,
         )
 
 

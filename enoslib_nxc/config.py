@@ -143,19 +143,27 @@ class Vm(Section):
         return _a_24(network)
 
 
-class Docker(Section):
-    """Containers (flavour docker); they have this machine's memory and cores."""
+class Containers(Section):
+    """What flavours of containers have in common."""
 
     network: IPv4Network | None = Field(
         None,
-        description="the network shared by the containers, a /24; one that this machine has "
-        "no route to when absent",
+        description="the network shared by the containers and this computer, a /24; one that "
+        "this computer has no route to when absent",
     )
 
     @field_validator("network")
     @classmethod
     def _is_a_24(cls, network: IPv4Network | None) -> IPv4Network | None:
         return network and _a_24(network)
+
+
+class Docker(Containers):
+    """Containers (flavour docker); they have this computer's memory and cores."""
+
+
+class Nspawn(Containers):
+    """Containers (flavour nspawn); they have this computer's memory and cores."""
 
 
 class Kexec(Section):
@@ -240,6 +248,7 @@ class Settings(Section):
     retries: Retries = Field(default_factory=Retries)
     vm: Vm = Field(default_factory=Vm)
     docker: Docker = Field(default_factory=Docker)
+    nspawn: Nspawn = Field(default_factory=Nspawn)
     kexec: Kexec = Field(default_factory=Kexec)
     g5k: G5k = Field(default_factory=G5k)
     playbooks: Playbooks = Field(default_factory=Playbooks)

@@ -20,6 +20,9 @@ DIGEST_PARAMETER = "nxc.id"
 """Our own kernel parameter: the digest of a machine's identity, so that what a running
 machine was booted with can be read from the machine itself."""
 
+DIGEST_VARIABLE = "NXC_ID"
+"""The same for containers, whose kernel is another's: in the environment of process 1."""
+
 DIGEST_LENGTH = 16
 """Hex digits of the digest: 64 bits tell configurations apart, and spare the command line."""
 

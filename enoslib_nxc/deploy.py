@@ -137,14 +137,17 @@ def identities(side: Side, deployment: Deployment) -> dict[str, Identity]:
     settings = side.settings
     wanted = {}
     for node in deployment.plan.nodes:
+        image = side.built.roles[node.role]
+        volumes = {"volumes": " ".join(image.volumes)} if image.volumes else {}
+        shape = side.boot.shape(settings, node, deployment.machines[node.host])
         wanted[node.host] = Identity(
             host=node.host,
             role=node.role,
-            toplevel=side.built.roles[node.role].toplevel,
+            toplevel=image.toplevel,
             digest=context.digest(
                 parameters=settings.parameters,
                 kernel_params=settings.kernel_params,
-                shape=side.boot.shape(settings, node, deployment.machines[node.host]),
+                shape={**shape, **volumes},
             ),
         )
     return wanted

@@ -15,6 +15,7 @@ from enoslib_nxc.boots import Boot
 from enoslib_nxc.boots.compose import ComposeBoot
 from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.boots.kexec import KexecBoot
+from enoslib_nxc.boots.nspawn import NspawnBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.boots.qemu_image import SharedStore
 from enoslib_nxc.config import Settings
@@ -25,6 +26,7 @@ from enoslib_nxc.platforms.containers import ContainerPlatform
 from enoslib_nxc.platforms.g5k import G5kPlatform
 from enoslib_nxc.platforms.hosts import Given, HostsPlatform
 from enoslib_nxc.platforms.local import LocalPlatform
+from enoslib_nxc.platforms.nspawn import NspawnPlatform
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ def _containers(_source: Source) -> Platform:
     return ContainerPlatform()
 
 
+def _nspawn(_source: Source) -> Platform:
+    return NspawnPlatform()
+
+
 def _hosts(source: Source) -> Platform:
     return HostsPlatform(source.hosts)
 
@@ -115,6 +121,7 @@ FLAVOURS = {
         Flavour(
             "vm", _local, _sharing, "virtual machines here, with the store of this computer"
         ),
+        Flavour("nspawn", _nspawn, NspawnBoot, "containers here, by systemd-nspawn, as root"),
         Flavour(
             "g5k-ramdisk",
             _grid5000,

@@ -44,11 +44,13 @@ class RoleImage(Data):
         toplevel: store path of the role's system, without `/init`.
         init: store path of the program that stage 1 starts; `toplevel/init` since NXC 0.7.
         closure_info: store path of the closure info, where the compose info names it.
+        volumes: directories of the host that a container sees, SOURCE:TARGET[:ro].
     """
 
     toplevel: str
     init: str
     closure_info: str | None = None
+    volumes: tuple[str, ...] = ()
 
 
 class Provenance(Data):

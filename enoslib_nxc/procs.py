@@ -34,22 +34,25 @@ def tagged(token: str) -> list[psutil.Process]:
     return found
 
 
-def end(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:
+def end(
+    processes: list[psutil.Process], timeout: float, grace: float = KILL_GRACE
+) -> list[psutil.Process]:
     """End processes: TERM, then KILL.
 
     Args:
         processes: which.
         timeout: seconds until those that are still there are given up.
+        grace: seconds between TERM and KILL.
 
     Returns:
         Those that did not end.
     """
     for process in processes:
         _quietly(process.terminate)
-    _gone, alive = psutil.wait_procs(processes, timeout=min(KILL_GRACE, timeout))
+    _gone, alive = psutil.wait_procs(processes, timeout=min(grace, timeout))
     for process in alive:
         _quietly(process.kill)
-    _gone, alive = psutil.wait_procs(alive, timeout=max(0.1, timeout - KILL_GRACE))
+    _gone, alive = psutil.wait_procs(alive, timeout=max(0.1, timeout - grace))
     return list(alive)
 
 

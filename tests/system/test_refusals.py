@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import NixOSComposeConf, state
+from enoslib_nxc import NixOSComposeConf, flavours, state
 from enoslib_nxc.errors import (
     ArtifactError,
     BuildError,
@@ -73,8 +73,7 @@ def refused(kind: type[NxcError], roles: object = None, **wish: object) -> str:
         (
             {"flavour": "vm-ramdsk"},
             'flavour: "vm-ramdsk" is not a flavour of this version\n'
-            "-> did you mean vm-ramdisk? known flavours: vm-ramdisk, vm, g5k-ramdisk, "
-            "g5k-nfs-store, g5k-image",
+            f"-> did you mean vm-ramdisk? known flavours: {', '.join(flavours.names())}",
         ),
         ({"compositon": "embedded"}, "unknown key compositon\n-> did you mean composition?"),
         (
@@ -132,8 +131,9 @@ def test_attribute_missing(tmp_path):
     message = refused(BuildError, composition=str(flake), composition_name="other")
     assert message == (
         f'{flake} has no packages.x86_64-linux."other::vm-ramdisk"\n'
-        "  it has: composition::g5k-image, composition::g5k-nfs-store, "
-        "composition::g5k-ramdisk, composition::vm, composition::vm-ramdisk\n"
+        "  it has: composition::docker, composition::g5k-image, composition::g5k-nfs-store, "
+        "composition::g5k-ramdisk, composition::nspawn, composition::vm, "
+        "composition::vm-ramdisk\n"
         "-> did you mean composition::vm-ramdisk? "
         "set composition_name and flavour to one that it has"
     )

@@ -151,9 +151,7 @@ def test_refuses_the_container_form() -> None:
     assert caught.value.brief == "info.json was built for flavour nspawn, not vm-ramdisk"
     with pytest.raises(ArtifactError) as caught:
         parse(nspawn, flavour="nspawn")
-    assert caught.value.brief == (
-        "info.json has the container form of flavour nspawn, which cannot be read yet"
-    )
+    assert caught.value.brief == "info.json is no compose info: it lacks 'composition'"
 
 
 def test_lists_the_compositions_when_there_is_no_such() -> None:
@@ -169,6 +167,65 @@ def test_refuses_a_value_of_the_wrong_type() -> None:
     assert caught.value.brief == (
         "info.json is no compose info: 'system' is not what NXC writes there"
     )
+
+
+TOPLEVEL = "/nix/store/t-nixos-system-server"
+
+NSPAWN: dict[str, object] = {
+    "flavour": "nspawn",
+    "roles": ["server"],
+    "composition": {
+        "server": {
+            "toplevel": TOPLEVEL,
+            "init": f"{TOPLEVEL}/init",
+            "volumes": ["/srv/data:/data:ro"],
+            "ports": [],
+        }
+    },
+    "test_script": "/nix/store/s-test-script",
+    "roles_distribution": {"server": ["alpha", "beta"]},
+}
+
+
+def test_reads_that_of_nspawn() -> None:
+    artifacts = parse(NSPAWN, flavour="nspawn", composition="mine")
+    assert artifacts.roles == {
+        "server": RoleImage(
+            toplevel=TOPLEVEL, init=f"{TOPLEVEL}/init", volumes=("/srv/data:/data:ro",)
+        )
+    }
+    assert artifacts.roles_distribution == {"server": ("alpha", "beta")}
+    assert (artifacts.composition, artifacts.flavour) == ("mine", "nspawn")
+    assert (artifacts.kernel, artifacts.initrd, artifacts.all_info) == ("", "", {})
+    assert artifacts.test_script == "/nix/store/s-test-script"
+
+
+def test_names_the_key_that_is_missing_for_nspawn() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        parse({**NSPAWN, "composition": {"server": {"init": "/i"}}}, flavour="nspawn")
+    assert caught.value.brief == (
+        "info.json is no compose info: it lacks 'composition.server.toplevel'"
+    )
+
+
+def test_the_systems_of_nspawn_must_be_here(tmp_path: Path) -> None:
+    info = tmp_path / "info.json"
+    info.write_text(json.dumps(NSPAWN))
+    init = tmp_path / "nix/store/t-nixos-system-server/init"
+
+    def read_it() -> Artifacts:
+        store = StoreMap(root=tmp_path)
+        return compose_info.read(info, flavour="nspawn", composition="mine", store=store)
+
+    with pytest.raises(ArtifactError) as caught:
+        read_it()
+    assert caught.value.brief == (
+        f"the init of server {TOPLEVEL}/init (here {init}) that {info} names "
+        "is not on this machine"
+    )
+    init.parent.mkdir(parents=True)
+    init.touch()
+    assert read_it().roles["server"].toplevel == TOPLEVEL
 
 
 def read(path: Path, root: Path) -> Artifacts:

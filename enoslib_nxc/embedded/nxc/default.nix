@@ -18,6 +18,7 @@ let
   flavours = import ./flavours.nix;
   images = import ./images.nix { inherit lib derive debian system; };
   docker = import ./docker.nix { inherit lib derive debian; };
+  nspawn = import ./nspawn.nix { inherit lib derive; };
 
   # A composition is a path, a function or a set; older ones say `nodes` for `roles`.
   load = arguments: composition:
@@ -71,6 +72,8 @@ in {
         // {
           "${compositionName}::docker" = docker.composeInfo { name = "docker"; }
             (systemsOf { name = "docker"; } compositionName value);
+          "${compositionName}::nspawn" = nspawn.composeInfo { name = "nspawn"; }
+            (systemsOf { name = "nspawn"; } compositionName value);
         }) given;
       several = lib.mapAttrs' (flavourName: flavour:
         lib.nameValuePair "::${flavourName}" (infoOf flavour given)) flavours;
