@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from enoslib_nxc import context, netns, shell, status
+from enoslib_nxc import context, netns, pins, shell, status
 from enoslib_nxc.boots import Checked, Run, console
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ArtifactError, PlatformError
