@@ -75,24 +75,25 @@ class Docker:
         """
         return shell.run(self.argv(*words), timeout=timeout, check=check)
 
-    def require(self) -> int:
+    def require(self) -> None:
         """Make sure that the daemon answers, and answers us.
-
-        Returns:
-            The version of control groups that it uses: 1 or 2.
 
         Raises:
             PlatformError: it does not.
         """
         try:
-            answer = self.run("info", "--format", "{{.CgroupVersion}}", check=False)
+            # `docker info` of version 20 does not say what is wrong when it has a format
+            answer = self.run("version", "--format", "{{.Server.Version}}", check=False)
         except DeadlineError as error:
             raise PlatformError(
                 f"docker's daemon at {self.daemon} does not answer", details=error.brief
             ) from error
-        if answer.returncode == 0 and answer.stdout.strip() in ("1", "2"):
-            return int(answer.stdout)
-        raise _refusal(self.daemon, answer.stderr.strip())
+        if answer.returncode != 0:
+            raise _refusal(self.daemon, answer.stderr.strip())
+
+    def cgroups(self) -> int:
+        """Return the version of control groups that the daemon uses: 1 or 2."""
+        return int(self.run("info", "--format", "{{.CgroupVersion}}").stdout)
 
     def compose(self) -> list[str]:
         """Return how to call compose: `docker compose`, else docker-compose.

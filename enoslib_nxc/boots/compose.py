@@ -66,7 +66,7 @@ class ComposeBoot:
             found,
             _site(run.deployment),
             legacy=docker.legacy(here.compose()[0]),
-            cgroups=here.require(),
+            cgroups=here.cgroups(),
         )
         _file(run.home).write_text(text)
         return Checked(run)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -131,6 +133,19 @@ def test_a_daemon_that_does_not_run(tmp_path):
     assert caught.value.resolution == (
         "sudo systemctl start docker; or set DOCKER_HOST to one that runs"
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be someone else")
+def test_a_user_without_rights(monkeypatch, tmp_path, docker_daemon):
+    client = tmp_path / "docker"
+    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent"
+    client.write_text(f'#!/bin/sh\nexec {nobody} {shutil.which("docker")} "$@"\n')
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(PlatformError) as caught:
+        provider("contained-none", EMBEDDED_DIR, {"server": 1}).init()
+    assert caught.value.brief == f"you may not use docker's daemon at {docker_daemon}"
+    assert "permission denied" in caught.value.details
 
 
 def test_what_a_stopped_daemon_has_is_not_forgotten(tmp_path, docker_daemon):

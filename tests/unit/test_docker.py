@@ -33,8 +33,9 @@ def answers(monkeypatch):
 
 
 def test_a_daemon_that_answers(answers):
-    answers({"info": (0, "2\n", "")})
-    assert HERE.require() == 2
+    answers({"version": (0, "20.10.24\n", ""), "info": (0, "2\n", "")})
+    HERE.require()
+    assert HERE.cgroups() == 2
 
 
 def test_no_rights(answers):
@@ -42,7 +43,7 @@ def test_no_rights(answers):
         "permission denied while trying to connect to the Docker daemon socket at "
         "unix:///run/docker.sock"
     )
-    answers({"info": (1, "", told)})
+    answers({"version": (1, "", told)})
     with pytest.raises(PlatformError) as caught:
         HERE.require()
     assert caught.value.brief == "you may not use docker's daemon at unix:///run/docker.sock"
@@ -54,7 +55,7 @@ def test_no_rights(answers):
 
 
 def test_no_daemon(answers):
-    answers({"info": (1, "", "Cannot connect to the Docker daemon. Is it running?")})
+    answers({"version": (1, "", "Cannot connect to the Docker daemon. Is it running?")})
     with pytest.raises(PlatformError) as caught:
         HERE.require()
     assert caught.value.brief == "docker's daemon does not run at unix:///run/docker.sock"
