@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from enoslib_nxc import deploy, docker, nix, state
+from enoslib_nxc import docker, nix, standing, state
 from enoslib_nxc.compose_file import DEPLOYMENT
 from enoslib_nxc.config import Build
 from enoslib_nxc.debian import EMBEDDED_DIR
@@ -58,7 +58,7 @@ def test_what_a_killed_init_left_is_destroyed(moment):
         lab.until(lambda: docker.here().listed("ps", record.token, "--all") != [], 60)
     process.send_signal(signal.SIGKILL)
     process.wait(30)
-    deploy.destroy(job, silent, 60)
+    standing.destroy(job, silent, 60)
     time.sleep(1)  # whatever the daemon was about
     assert left(record.token) == []
     assert state.find(job) is None

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from enoslib_nxc import deploy, netns, state
+from enoslib_nxc import netns, standing, state
 from enoslib_nxc.errors import BootError, PlatformError, ToolMissingError
 from enoslib_nxc.events import silent
 from enoslib_nxc.platforms import places
@@ -25,7 +25,7 @@ def provider(roles=None, **wish):
 @pytest.fixture(autouse=True)
 def _ended():
     yield
-    deploy.destroy(JOB, silent, 60)
+    standing.destroy(JOB, silent, 60)
 
 
 @pytest.fixture
