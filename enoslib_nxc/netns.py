@@ -6,10 +6,7 @@ and their processes with them, whoever started those.
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import psutil
@@ -27,19 +24,6 @@ BRIDGE = "br0"
 
 DEFAULT_ROUTES = 1
 """Prefix lengths up to this are default routes: 0, or 1 where a VPN cuts it in two."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """One route of this computer.
-
-    Args:
-        network: its destination.
-        device: the interface that it goes through.
-    """
-
-    network: IPv4Network
-    device: str
 
 
 def require() -> None:
@@ -148,14 +132,3 @@ def processes(name: str) -> list[psutil.Process]:
         with suppress(psutil.Error):
             found.append(psutil.Process(int(pid)))
     return found
-
-
-def routes() -> list[Route]:
-    """Return this computer's IPv4 routes, but for default ones."""
-    told = json.loads(shell.run(["ip", "-4", "-json", "route"], timeout=TIMEOUT).stdout)
-    found = [
-        Route(IPv4Network(entry["dst"]), entry.get("dev", ""))
-        for entry in told
-        if entry["dst"] != "default"
-    ]
-    return [route for route in found if route.network.prefixlen > DEFAULT_ROUTES]

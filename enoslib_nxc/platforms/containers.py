@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from ipaddress import IPv4Network
 
-from enoslib_nxc import docker
+from enoslib_nxc import docker, routes
 from enoslib_nxc import plan as plans
 from enoslib_nxc.compose_file import DEPLOYMENT
 from enoslib_nxc.config import Settings
@@ -18,12 +16,6 @@ from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Container, Deployment, Machine, Plan
 from enoslib_nxc.platforms import Grant, NoCalendar
 from enoslib_nxc.state import Home
-
-POOLS = (IPv4Network("10.213.0.0/16"), IPv4Network("192.168.128.0/17"))
-"""Where networks are taken from, the second where all of 10.0.0.0/8 is somebody's: apart from
-what Docker takes first (172.17.0.0/12), and from what routers at home use."""
-
-ROUTES = Path("/proc/net/route")
 
 PAUSE_SECONDS = 0.5
 """Between two looks at what Docker has not removed yet."""
@@ -126,42 +118,7 @@ def _network(settings: Settings, previous: Deployment | None) -> IPv4Network:
         return settings.docker.network
     if previous and previous.networks:
         return IPv4Network(previous.networks[0])
-    return free_network(ROUTES.read_text())
-
-
-def free_network(routes: str) -> IPv4Network:
-    """Return a network that this machine has no route to, any of those in a pool.
-
-    Two deployments that begin at the same moment hardly get the same.
-
-    Args:
-        routes: the content of /proc/net/route (proc(5)): destination and mask are columns 2
-            and 8, hexadecimal, in the machine's byte order.
-
-    Raises:
-        PlatformError: there is none.
-    """
-    rows = [line.split() for line in routes.splitlines()[1:]]
-    known = [IPv4Network((_address(row[1]), _dotted(row[7])), strict=False) for row in rows]
-    taken = [network for network in known if network.prefixlen > 0]
-    for pool in POOLS:
-        networks = pool.subnets(new_prefix=24)
-        free = [one for one in networks if not any(map(one.overlaps, taken))]
-        if free:
-            return secrets.choice(free)
-    raise PlatformError(
-        f"this machine has routes to all of {' and '.join(map(str, POOLS))}: no network is "
-        "left for containers",
-        resolution="set docker.network to a /24 that nobody uses",
-    )
-
-
-def _address(word: str) -> int:
-    return int.from_bytes(int(word, 16).to_bytes(4, sys.byteorder), "big")
-
-
-def _dotted(word: str) -> str:
-    return str(IPv4Address(_address(word)))
+    return routes.free_network(routes.current(), key="docker.network")
 
 
 def _clear(here: Docker, token: str, timeout: float, *, volumes: bool) -> None:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 import psutil
 
-from enoslib_nxc import netns, shell
+from enoslib_nxc import netns, routes, shell
 from enoslib_nxc import plan as plans
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Machine, Plan
-from enoslib_nxc.netns import Route
 from enoslib_nxc.platforms import Grant, NoCalendar, places
 from enoslib_nxc.platforms.places import PREFIX
+from enoslib_nxc.routes import Route
 from enoslib_nxc.state import Home
 
 END_SECONDS = 120.0
 """For all processes of a deployment to end."""
-
-POOL = IPv4Network("10.213.0.0/16")
-"""Where networks are taken from: apart from Docker's pools (172.17.0.0/12, 192.168.0.0/16) and
-from what home routers use."""
 
 
 class NspawnPlatform(NoCalendar):
@@ -41,7 +36,7 @@ class NspawnPlatform(NoCalendar):
         netns.require()
         shell.require("ssh", purpose="to reach the machines", package="openssh-client")
         if settings.nspawn.network:
-            _require_free(settings.nspawn.network, netns.routes(), ours=(PREFIX,))
+            _require_free(settings.nspawn.network, routes.current(), ours=(PREFIX,))
 
     def acquire(
         self,
@@ -110,48 +105,27 @@ def _own_address(deployment: Deployment) -> str:
 
 def _network(settings: Settings, previous: Deployment | None) -> IPv4Network:
     """Return the network that is wanted, else the one that is there, else a new one."""
-    routes = netns.routes()
+    known = routes.current()
     ours = (places.interface(previous.token),) if previous else ()
     held = IPv4Network(previous.networks[0]) if previous and previous.networks else None
     wanted = settings.nspawn.network or held
     if wanted is None:
-        return free_network(routes)
-    _require_free(wanted, routes, ours=ours)
+        return routes.free_network(known, key="nspawn.network")
+    _require_free(wanted, known, ours=ours)
     return wanted
 
 
-def free_network(routes: Iterable[Route]) -> IPv4Network:
-    """Return a network that this computer has no route to, any of those in `POOL`.
-
-    Two deployments that begin at the same moment hardly get the same.
-
-    Args:
-        routes: this computer's.
-
-    Raises:
-        PlatformError: there is none.
-    """
-    taken = [route.network for route in routes]
-    free = [one for one in POOL.subnets(new_prefix=24) if not any(map(one.overlaps, taken))]
-    if not free:
-        raise PlatformError(
-            f"this computer has routes to all of {POOL}: no network is left for containers",
-            resolution="set nspawn.network to a /24 that is not in use",
-        )
-    return secrets.choice(free)
-
-
 def _require_free(
-    network: IPv4Network, routes: Iterable[Route], *, ours: tuple[str, ...]
+    network: IPv4Network, known: Iterable[Route], *, ours: tuple[str, ...]
 ) -> None:
     """Refuse a network that this computer reaches otherwise.
 
     Args:
         network: the machines'.
-        routes: this computer's.
+        known: this computer's routes.
         ours: how names of interfaces begin that may have it.
     """
-    for route in routes:
+    for route in known:
         if not route.network.overlaps(network) or route.device.startswith(ours):
             continue
         other = route.device.startswith(PREFIX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,12 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for home in list(root.iterdir()) if root.is_dir() else []:
             standing.destroy(home.name, silent, 60)
         assert set(lab.ours()) <= before
+
+
+@pytest.fixture
+def providers_forgotten() -> None:
+    """Forget providers that tracebacks of earlier tests keep: their names may be used anew."""
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

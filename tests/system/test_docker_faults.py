@@ -24,7 +24,7 @@ from enoslib_nxc.events import silent
 from tests.system import embedded_build, lab
 from tests.system.contained import free_port, left, provider, publish
 
-pytestmark = pytest.mark.usefixtures("docker_daemon")
+pytestmark = pytest.mark.usefixtures("docker_daemon", "providers_forgotten")
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,10 @@ from enoslib_nxc.events import silent
 from enoslib_nxc.platforms import places
 from tests.system import lab, machines_here
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="systemd-nspawn needs root")
+pytestmark = [
+    pytest.mark.skipif(os.getuid() != 0, reason="systemd-nspawn needs root"),
+    pytest.mark.usefixtures("providers_forgotten"),
+]
 
 JOB = "faulty-containers"
 AFTERWARDS = "init() tries again what is missing; destroy() ends what is there"

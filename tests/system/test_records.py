@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from tests.unit import factory
 
 JOB = "recorded"
 
+pytestmark = pytest.mark.usefixtures("providers_forgotten")
 HOLDER = f"""
     import sys, time
     from tests.system import lab
@@ -27,12 +27,6 @@ HOLDER = f"""
 
     lab.provider({JOB!r}, {{"server": 1}}).init(reporter=hold)
 """
-
-
-@pytest.fixture(autouse=True)
-def _forgotten():
-    """Forget the providers of that name that earlier tests' tracebacks keep."""
-    gc.collect()
 
 
 def test_two_processes_with_one_job_name():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network
 
 import pytest
 
 from enoslib_nxc import docker, shell
 from enoslib_nxc.docker import Docker, Found
 from enoslib_nxc.errors import PlatformError, ToolMissingError
-from enoslib_nxc.platforms import containers
 from enoslib_nxc.shell import Result
 
 HERE = Docker("unix:///run/docker.sock")
@@ -124,37 +122,3 @@ def test_containers_are_what_docker_says(answers):
     ]
     answers({" ps ": (0, "", "")})
     assert HERE.containers("0123") == []
-
-
-ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
-eth0 00000000 0101A8C0 0003 0 0 0 00000000 0 0 0
-eth0 0001A8C0 00000000 0001 0 0 0 00FFFFFF 0 0 0
-tun0 0000D50A 00000000 0001 0 0 0 0080FFFF 0 0 0
-"""
-
-
-def test_a_network_without_a_route():
-    """A VPN has 10.213.0.0/17."""
-    for _ in range(50):
-        network = containers.free_network(ROUTES)
-        assert network.prefixlen == 24
-        assert network.subnet_of(IPv4Network("10.213.128.0/17"))
-
-
-WIDE = "tun1 0000000A 00000000 0001 0 0 0 000000FF 0 0 0\n"
-WIDER = "tun2 0000A8C0 00000000 0001 0 0 0 0000FFFF 0 0 0\n"
-
-
-def test_another_pool_where_the_first_is_somebody_s():
-    network = containers.free_network(ROUTES + WIDE)
-    assert network.subnet_of(IPv4Network("192.168.128.0/17"))
-
-
-def test_no_network_is_left():
-    with pytest.raises(PlatformError) as caught:
-        containers.free_network(ROUTES + WIDE + WIDER)
-    assert caught.value.brief == (
-        "this machine has routes to all of 10.213.0.0/16 and 192.168.128.0/17: no network is "
-        "left for containers"
-    )
-    assert caught.value.resolution == "set docker.network to a /24 that nobody uses"

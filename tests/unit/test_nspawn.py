@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import flavours, netns
+from enoslib_nxc import flavours
 from enoslib_nxc.boots import nspawn
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, PlatformError, ToolMissingError
 from enoslib_nxc.events import silent
 from enoslib_nxc.flavours import Source
-from enoslib_nxc.netns import Route
 from enoslib_nxc.platforms import nspawn as platform
 from enoslib_nxc.platforms import places
 from enoslib_nxc.platforms.nspawn import NspawnPlatform
 from enoslib_nxc.platforms.places import Place
+from enoslib_nxc.routes import Route
 from enoslib_nxc.state import Home
 from tests.unit import factory
 
@@ -43,7 +43,7 @@ def settings(**more):
 def routes(monkeypatch):
     """Return this computer's routes, to be changed."""
     routes = [LAN]
-    monkeypatch.setattr(netns, "routes", lambda: routes)
+    monkeypatch.setattr(routing, "current", lambda: routes)
     return routes
 
 
@@ -176,15 +176,6 @@ def test_that_of_another_deployment_can_be_destroyed(acquire, routes):
     with pytest.raises(PlatformError) as caught:
         acquire("server", nspawn={"network": "10.1.2.0/24"})
     assert caught.value.resolution.endswith("; or destroy() the deployment that has it")
-
-
-def test_no_network_is_left():
-    with pytest.raises(PlatformError) as caught:
-        platform.free_network([Route(IPv4Network("10.0.0.0/8"), "vpn0")])
-    assert str(caught.value) == (
-        "this computer has routes to all of 10.213.0.0/16: no network is left for containers\n"
-        "-> set nspawn.network to a /24 that is not in use"
-    )
 
 
 def test_the_network_is_a_24():
