@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from enoslib_nxc import debian, nix, ssh
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import EMBEDDED, Settings
 from enoslib_nxc.errors import BuildError, DeadlineError
 from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.model import Artifacts
 from enoslib_nxc.wait import Deadline
 
 

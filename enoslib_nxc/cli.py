@@ -15,7 +15,7 @@ from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.commands.given import conf_argument, flavour_option
 from enoslib_nxc.commands.plan import plan
 from enoslib_nxc.commands.test import test
-from enoslib_nxc.config import Build, Deadlines
+from enoslib_nxc.config_sections import Build, Deadlines
 from enoslib_nxc.errors import NxcError, StateError
 from enoslib_nxc.g5k import walltime as walltimes
 from enoslib_nxc.g5k.awaited import clock

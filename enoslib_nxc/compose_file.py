@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.errors import ArtifactError
-from enoslib_nxc.model import StoreMap
+from enoslib_nxc.names import DIGEST_VARIABLE
 
 Words: TypeAlias = dict[str, object]
 """A mapping of a compose file."""
@@ -38,10 +39,6 @@ SHARED = "/tmp/shared"  # noqa: S108
 
 SHARED_VOLUME = "nxc-tmp-shared"
 """The volume of the deployment that takes its place."""
-
-IDENTITY = "NXC_ID"
-"""Variable of a container's first process: the digest of its identity, which machines with a
-kernel of their own have on its command line (`playbooks/status.sh`)."""
 
 
 class Service(BaseModel):
@@ -134,7 +131,7 @@ def services(made: ComposeFile, replicas: Iterable[Replica], site: Site) -> dict
         given = made.services[replica.role]
         service = _service(given, replica, site)
         digest = hashlib.sha256(json.dumps(service, sort_keys=True).encode()).hexdigest()
-        environment = {**given.environment, IDENTITY: replica.digest}
+        environment = {**given.environment, DIGEST_VARIABLE: replica.digest}
         labels = {DEPLOYMENT: site.token, HOST: replica.host, SERVICE: digest[:16]}
         found[replica.host] = {**service, "environment": environment, "labels": labels}
     return found

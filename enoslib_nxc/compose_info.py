@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from enoslib_nxc import compose_file, container_info
+from enoslib_nxc.built import Artifacts, RoleImage, StoreMap
 from enoslib_nxc.compose_file import ComposeFile
 from enoslib_nxc.errors import ArtifactError
-from enoslib_nxc.model import Artifacts, RoleImage, StoreMap
 
 DOCKER = "docker"
 """The flavour whose compose info names a compose file."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from enoslib_nxc.model import Artifacts, RoleImage, StoreMap
+from enoslib_nxc.built import Artifacts, RoleImage, StoreMap
 
 SYSTEM = "x86_64-linux"
 """The Nix system of containers: their compose info does not say it, and NXC knows no other."""

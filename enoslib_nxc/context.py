@@ -11,7 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
-from enoslib_nxc.model import Artifacts, Data, Identity, Machine, Plan, Scalar
+from enoslib_nxc.built import Artifacts
+from enoslib_nxc.data import Data, Scalar
+from enoslib_nxc.model import Identity, Machine, Plan
 
 COMMAND_LINE_LIMIT = 2047
 """Characters of a kernel command line on x86 (COMMAND_LINE_SIZE 2048, less its NUL)."""
@@ -19,9 +21,6 @@ COMMAND_LINE_LIMIT = 2047
 DIGEST_PARAMETER = "nxc.id"
 """Our own kernel parameter: the digest of a machine's identity, so that what a running
 machine was booted with can be read from the machine itself."""
-
-DIGEST_VARIABLE = "NXC_ID"
-"""The same for containers, whose kernel is another's: in the environment of process 1."""
 
 DIGEST_LENGTH = 16
 """Hex digits of the digest: 64 bits tell configurations apart, and spare the command line."""

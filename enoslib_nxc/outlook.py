@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from enoslib_nxc.model import Data
+from enoslib_nxc.data import Data
 from enoslib_nxc.names import NETWORK_ROLE
 
 

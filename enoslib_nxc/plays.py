@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enoslib_nxc import ssh
-from enoslib_nxc.config import Playbooks
+from enoslib_nxc.config_sections import Playbooks
 from enoslib_nxc.errors import BootError, ConfigError
 from enoslib_nxc.ssh import Access
 

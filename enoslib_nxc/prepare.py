@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import flavours, keys, node, plays, ssh
 from enoslib_nxc.boots import Boot
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.flavours import Source
 from enoslib_nxc.g5k import foresight
-from enoslib_nxc.model import Artifacts, Deployment, Part, Plan
+from enoslib_nxc.model import Deployment, Part, Plan
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.platforms import Platform
 from enoslib_nxc.state import Home

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from enoslib_nxc.config import Settings
 from enoslib_nxc.context import NodeContext
+from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.events import Reporter
-from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
+from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report

@@ -18,9 +18,10 @@ from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots.images import loaded, tag_of
 from enoslib_nxc.compose_file import ComposeFile, Replica, Site, Words
 from enoslib_nxc.config import Settings
+from enoslib_nxc.data import Scalar
 from enoslib_nxc.docker import Docker, Found
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
-from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
+from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.platforms.containers import daemon, named
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home

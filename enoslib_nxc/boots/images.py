@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.docker import Docker
 from enoslib_nxc.errors import ArtifactError, CommandError
-from enoslib_nxc.model import Artifacts
 
 LOAD_SECONDS = 600.0
 """For Docker to take an image; NXC's are small."""

@@ -20,13 +20,14 @@ from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
 from enoslib_nxc.boots.homes import Homes
 from enoslib_nxc.config import Settings
+from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
 from enoslib_nxc.events import Event, Phase, Status
 from enoslib_nxc.g5k import deployments, earlier, foresight, published
 from enoslib_nxc.g5k.deployments import Order
 from enoslib_nxc.g5k.earlier import Standing
 from enoslib_nxc.g5k.environment import ROOT_CHARACTERS
-from enoslib_nxc.model import Deployment, Identity, Machine, Node, Reserved, Scalar
+from enoslib_nxc.model import Deployment, Identity, Machine, Node, Reserved
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report

@@ -18,11 +18,12 @@ from enoslib_nxc.boots.present import Present, UnreachableError, able, remains
 from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.config import Settings
+from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
 from enoslib_nxc.events import Phase, step
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.release import reboot
-from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
+from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.parallel import Outcomes
 from enoslib_nxc.plays import Player
 from enoslib_nxc.ssh import Access

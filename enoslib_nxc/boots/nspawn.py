@@ -13,11 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from enoslib_nxc import context, netns, pins, shell, status
+from enoslib_nxc import netns, pins, shell, status
 from enoslib_nxc.boots import Checked, Run, console
+from enoslib_nxc.built import RoleImage
 from enoslib_nxc.config import Settings
+from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import ArtifactError, PlatformError
-from enoslib_nxc.model import Deployment, Identity, Machine, Node, RoleImage, Scalar
+from enoslib_nxc.model import Deployment, Identity, Machine, Node
+from enoslib_nxc.names import DIGEST_VARIABLE
 from enoslib_nxc.platforms import places
 from enoslib_nxc.platforms.places import Place
 from enoslib_nxc.ssh import Access, HostKey
@@ -76,7 +79,7 @@ class Command:
             *["--capability=CAP_NET_ADMIN"],  # given by itself with --private-network only
             *["--kill-signal=SIGRTMIN+3"],  # to systemd: an orderly shutdown (systemd(1))
             *["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
-            *[f"--setenv={context.DIGEST_VARIABLE}={self.digest}", self.init],
+            *[f"--setenv={DIGEST_VARIABLE}={self.digest}", self.init],
         ]
 
 

@@ -17,8 +17,9 @@ from enoslib_nxc.boots import Checked, Run, accel, console
 from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB, Command
 from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
 from enoslib_nxc.config import Settings
+from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
-from enoslib_nxc.model import Deployment, Identity, Machine, Node, Scalar
+from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.platforms.local import switch_socket
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home

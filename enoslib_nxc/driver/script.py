@@ -14,10 +14,10 @@ from pathlib import Path
 from types import CodeType
 
 from enoslib_nxc import shell
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.driver.machine import Commands
 from enoslib_nxc.errors import ArtifactError, NxcError, ScriptError
 from enoslib_nxc.events import Phase, Reporter, step
-from enoslib_nxc.model import Artifacts
 
 NAME = "testScript"
 """What messages call a composition's script: its attribute."""

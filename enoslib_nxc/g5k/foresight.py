@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL
 
 from enoslib_nxc import context
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
-from enoslib_nxc.model import Artifacts, Machine, Plan
+from enoslib_nxc.model import Machine, Plan
 
 INSTALLED = "g5k-image"
 """The flavour that needs a tarball (NXC, flavours.json)."""

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from enoslib_nxc import shell, ssh
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config_g5k import G5k
 from enoslib_nxc.errors import ArtifactError, CommandError
 from enoslib_nxc.g5k.staging import OURS, SERVED, Staging
-from enoslib_nxc.model import Artifacts
 from enoslib_nxc.ssh import HostKey
 from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline

@@ -11,10 +11,10 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from enoslib_nxc.config_g5k import G5k
+from enoslib_nxc.data import Data
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.g5k import staging
 from enoslib_nxc.g5k.staging import Staged, Staging
-from enoslib_nxc.model import Data
 from enoslib_nxc.state import Home
 
 FILE = "published.json"

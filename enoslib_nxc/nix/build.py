@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from enoslib_nxc import compose_info
+from enoslib_nxc.built import Artifacts, Provenance, StoreMap
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BuildError, CommandError
 from enoslib_nxc.events import Phase, Reporter, Step, step
-from enoslib_nxc.model import Artifacts, Provenance, StoreMap
 from enoslib_nxc.nix import failures, provenance, remote, setup_toml, source
 from enoslib_nxc.nix.events import BuildLog
 from enoslib_nxc.nix.reuse import fingerprint

@@ -8,8 +8,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from enoslib_nxc.built import Artifacts, Provenance
 from enoslib_nxc.errors import CommandError
-from enoslib_nxc.model import Artifacts, Provenance
 from enoslib_nxc.nix.store import NixStore
 
 PACKAGES = ("enoslib-nxc", "enoslib", "ansible", "ansible-core", "nixos-compose")

@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from enoslib_nxc.config import Build
+from enoslib_nxc.built import StoreMap
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import ArtifactError, BuildError, CommandError, ConfigError
-from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix.site import HERE, Site
 from enoslib_nxc.nix.store import NixStore
 

@@ -6,9 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import NxcError
-from enoslib_nxc.model import Artifacts
 from enoslib_nxc.nix import setup_toml, source
 from enoslib_nxc.version import __version__
 

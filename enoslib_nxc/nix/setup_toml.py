@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.nix import source
 

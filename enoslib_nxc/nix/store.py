@@ -22,9 +22,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from enoslib_nxc import shell
-from enoslib_nxc.config import Build
+from enoslib_nxc.built import StoreMap
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import BuildError, CommandError
-from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix import substituters
 from enoslib_nxc.nix.facts import Facts, probe
 from enoslib_nxc.nix.site import HERE, Site

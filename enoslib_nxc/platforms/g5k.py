@@ -37,14 +37,7 @@ from enoslib_nxc.g5k.api import ApiError
 from enoslib_nxc.g5k.jobs import Booked
 from enoslib_nxc.g5k.release import release_nodes
 from enoslib_nxc.g5k.request import DEPLOY
-from enoslib_nxc.model import (
-    Deployment,
-    Entry,
-    Job,
-    Machine,
-    Plan,
-    Reserved,
-)
+from enoslib_nxc.model import Deployment, Entry, Job, Machine, Plan, Reserved
 from enoslib_nxc.outlook import Outlook
 from enoslib_nxc.platforms import Grant, Held
 from enoslib_nxc.state import Home

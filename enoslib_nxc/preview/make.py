@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import deploy, flavours, prepare, state
 from enoslib_nxc.boots import Boot
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.flavours import Flavour, Source
-from enoslib_nxc.model import Artifacts, Deployment, Identity, Node, Plan
+from enoslib_nxc.model import Deployment, Identity, Node, Plan
 from enoslib_nxc.outlook import Outlook, Seat, joined
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.prepare import Side

@@ -6,7 +6,7 @@ from typing import Literal
 
 from enoslib.html import html_from_dict, repr_html_check
 
-from enoslib_nxc.model import Data
+from enoslib_nxc.data import Data
 from enoslib_nxc.outlook import Net, Reservation
 from enoslib_nxc.preview.reach import Reach
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 
-from enoslib_nxc.model import Data
+from enoslib_nxc.data import Data
 from enoslib_nxc.outlook import Net
 
 

@@ -16,9 +16,9 @@ from typing import Literal
 from enoslib_nxc import parallel, procs, shell
 from enoslib_nxc.boots import accel
 from enoslib_nxc.boots.qemu import QEMU
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.errors import BootError, ConfigError, PlatformError
 from enoslib_nxc.events import Phase, Reporter, silent, step
-from enoslib_nxc.model import Artifacts
 from enoslib_nxc.platforms.local import free_ports
 from enoslib_nxc.rehearsal import client, image, network, site
 from enoslib_nxc.rehearsal.environments import Catalog

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from enoslib_nxc import artifacts, debian
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import Settings
 from enoslib_nxc.events import Reporter
-from enoslib_nxc.model import Artifacts
 
 NODE, FRONTEND = "node", "frontend"
 """Roles of the composition."""

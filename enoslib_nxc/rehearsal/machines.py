@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from enoslib_nxc.model import Artifacts
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.rehearsal import network
 from enoslib_nxc.rehearsal.guests import Guest
 from enoslib_nxc.rehearsal.image import FRONTEND, NODE

@@ -17,7 +17,7 @@ import pytest
 
 from enoslib_nxc import docker, nix, standing, state
 from enoslib_nxc.compose_file import DEPLOYMENT
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR
 from enoslib_nxc.errors import ArtifactError, BootError, PlatformError
 from enoslib_nxc.events import silent

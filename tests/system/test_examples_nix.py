@@ -18,7 +18,7 @@ import enoslib as en
 import pytest
 
 from enoslib_nxc import NixOSComposeConf, shell
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.flavours import FLAVOURS
 from enoslib_nxc.names import host_names
 from enoslib_nxc.nix import setup_toml

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 from enoslib_nxc import nix, shell
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR
 from tests.system import embedded_build
 from tests.system.embedded_build import deploy, qemu

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from enoslib_nxc import debian, nix
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.events import silent
 from tests.system import lab
 

@@ -17,10 +17,11 @@ import yaml
 from enoslib_nxc import bring_up
 from enoslib_nxc.boots import kadeploy
 from enoslib_nxc.boots.kadeploy import KadeployBoot
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.context import NodeContext
 from enoslib_nxc.errors import BootError, PlatformError
 from enoslib_nxc.g5k import api, credentials, deployments, published, where
-from enoslib_nxc.model import Reserved, StoreMap
+from enoslib_nxc.model import Reserved
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.jobs import Pace
 from enoslib_nxc.rehearsal.server import Rehearsal

@@ -12,7 +12,7 @@ import enoslib as en
 import pytest
 
 from enoslib_nxc import nix, procs, shell, ssh, state
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import CommandError
 from tests.system import lab
 

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from enoslib_nxc import nix
+from enoslib_nxc.built import Artifacts
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BuildError, ConfigError, ToolMissingError
 from enoslib_nxc.events import Event, Status, silent
-from enoslib_nxc.model import Artifacts
 from enoslib_nxc.nix.site import Site, Wrap
 
 from .loopback_ssh import LoopbackSsh

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from enoslib_nxc import nix, shell
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, read_lock
 from tests.system import embedded_build
 from tests.system.embedded_build import deploy, deployment, kernel_and_initrd, key_of, qemu

@@ -14,10 +14,10 @@ from urllib.request import urlopen
 import pytest
 
 from enoslib_nxc import shell
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.staging import FullError, Staging
-from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.transfer import File

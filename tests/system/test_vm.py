@@ -11,7 +11,7 @@ import enoslib as en
 import pytest
 
 from enoslib_nxc import nix, state
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, read_lock
 from enoslib_nxc.debian.store import store_path
 from enoslib_nxc.errors import ArtifactError, BootError, PlatformError, ToolMissingError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enoslib_nxc import nix, shell
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR
 from tests.system import embedded_build
 

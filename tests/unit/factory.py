@@ -4,19 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from enoslib_nxc.boots import Run
+from enoslib_nxc.built import Artifacts, RoleImage
 from enoslib_nxc.config import Settings
 from enoslib_nxc.context import NodeContext
 from enoslib_nxc.events import silent
-from enoslib_nxc.model import (
-    Artifacts,
-    Deployment,
-    Identity,
-    Machine,
-    Node,
-    Part,
-    Plan,
-    RoleImage,
-)
+from enoslib_nxc.model import Deployment, Identity, Machine, Node, Part, Plan
 from enoslib_nxc.state import Home
 
 

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from enoslib_nxc import cli, deploy, flavours, prepare, rehearse, standing, state, trial
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.driver import Answer
 from enoslib_nxc.errors import BootError
 from enoslib_nxc.g5k import request
-from enoslib_nxc.model import StoreMap
 
 from .factory import deployment
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import compose_file
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.compose_file import Replica, Service, Site
 from enoslib_nxc.errors import ArtifactError
-from enoslib_nxc.model import StoreMap
 
 NXC = {
     "x-nxc": {"image": "/nix/store/i-image.tar.gz"},

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import compose_info
+from enoslib_nxc.built import Artifacts, RoleImage, StoreMap
 from enoslib_nxc.errors import ArtifactError
-from enoslib_nxc.model import Artifacts, RoleImage, StoreMap
 
 FLAVOUR = {
     "name": "vm-ramdisk",

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import driver, shell, ssh
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.driver import Answer, Machine, Remote
 from enoslib_nxc.errors import ArtifactError, CommandError, DeadlineError, ScriptError
 from enoslib_nxc.events import Event, Status, silent
-from enoslib_nxc.model import StoreMap
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.wait import Deadline
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.config_g5k import G5k
 from enoslib_nxc.errors import ArtifactError
 from enoslib_nxc.g5k import nfs_store
-from enoslib_nxc.model import StoreMap
 from tests.unit import factory
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from enoslib_nxc.built import Artifacts, StoreMap
 from enoslib_nxc.errors import ArtifactError, ConfigError
 from enoslib_nxc.events import Event, Phase, Status, Step
-from enoslib_nxc.model import Artifacts, StoreMap
 from enoslib_nxc.nix import failures, provenance, remote
 from enoslib_nxc.nix.build import Progress
 from enoslib_nxc.nix.events import BuildLog

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import nix
-from enoslib_nxc.config import Build
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.nix import setup_toml
 from enoslib_nxc.nix.setup_toml import Setup, resolve, to_toml

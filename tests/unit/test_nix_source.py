@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import nix
-from enoslib_nxc.config import Build, Settings
+from enoslib_nxc.built import Artifacts
+from enoslib_nxc.config import Settings
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import BuildError, ConfigError
-from enoslib_nxc.model import Artifacts
 from enoslib_nxc.nix import source
 from enoslib_nxc.nix.source import Source, locate
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc.config import Build
+from enoslib_nxc.built import StoreMap
+from enoslib_nxc.config_sections import Build
 from enoslib_nxc.errors import BuildError
-from enoslib_nxc.model import StoreMap
 from enoslib_nxc.nix import substituters
 from enoslib_nxc.nix.facts import Facts, parse_probe
 from enoslib_nxc.nix.site import Site

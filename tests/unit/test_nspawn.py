@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import flavours
+from enoslib_nxc import routes as routing
 from enoslib_nxc.boots import nspawn
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, PlatformError, ToolMissingError
 from enoslib_nxc.events import silent
 from enoslib_nxc.flavours import Source
-from enoslib_nxc.platforms import nspawn as platform
 from enoslib_nxc.platforms import places
 from enoslib_nxc.platforms.nspawn import NspawnPlatform
 from enoslib_nxc.platforms.places import Place
@@ -142,7 +142,7 @@ def test_ip_is_needed(monkeypatch):
 def test_a_network_that_nobody_has_is_taken(acquire):
     grant = acquire("server", "agent1")
     network = IPv4Network(grant.networks[0])
-    assert network.subnet_of(platform.POOL)
+    assert network.subnet_of(routing.POOLS[0])
     assert network.prefixlen == 24
     addresses = {host: m.address for host, m in grant.machines.items()}
     assert addresses == {

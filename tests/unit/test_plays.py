@@ -7,7 +7,7 @@ import pytest
 from enoslib.errors import EnosFailedHostsError
 
 from enoslib_nxc import node, plays
-from enoslib_nxc.config import Playbooks
+from enoslib_nxc.config_sections import Playbooks
 from enoslib_nxc.errors import BootError, ConfigError
 from enoslib_nxc.plays import Player
 from enoslib_nxc.ssh import Access

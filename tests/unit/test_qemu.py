@@ -7,6 +7,7 @@ from enoslib_nxc import shell
 from enoslib_nxc.boots import qemu
 from enoslib_nxc.boots.qemu_argv import Command, Share
 from enoslib_nxc.boots.qemu_image import Ramdisk, SharedStore
+from enoslib_nxc.built import StoreMap
 from enoslib_nxc.errors import (
     ArtifactError,
     CommandError,
@@ -14,7 +15,6 @@ from enoslib_nxc.errors import (
     StateError,
     ToolMissingError,
 )
-from enoslib_nxc.model import StoreMap
 from tests.unit import factory
 
 COMMAND = Command(

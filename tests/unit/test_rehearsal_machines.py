@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc.model import Artifacts, RoleImage
+from enoslib_nxc.built import Artifacts, RoleImage
 from enoslib_nxc.rehearsal import network
 from enoslib_nxc.rehearsal.client import Operator
 from enoslib_nxc.rehearsal.guests import Guest
