@@ -22,9 +22,6 @@ TIMEOUT = 30.0
 BRIDGE = "br0"
 """The bridge inside a namespace that is a switch."""
 
-DEFAULT_ROUTES = 1
-"""Prefix lengths up to this are default routes: 0, or 1 where a VPN cuts it in two."""
-
 
 def require() -> None:
     """Refuse a machine without ip(8).
