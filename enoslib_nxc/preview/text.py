@@ -31,7 +31,8 @@ def render(plan: Preview) -> RenderableType:
             )
         )
     for build in plan.builds:
-        parts.append(Text(f"  {build.composition}: {build.state} ({build.reason})"))
+        which = f" for {build.flavour}" if len(plan.builds) > 1 else ""
+        parts.append(Text(f"  {build.composition}{which}: {build.state} ({build.reason})"))
     for reservation in plan.reservations:
         parts += [Text(f"  {line}") for line in _reservation(reservation)]
     parts += [_hosts(plan), _networks(plan.networks), _reach(plan)]

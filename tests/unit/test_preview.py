@@ -351,3 +351,4 @@ def test_roles_on_several_flavours(monkeypatch) -> None:
         Reach(role="agent", all_of=("server",), none_of=("client",)),
         Reach(role="client", none_of=("server", "agent")),
     )
+    assert "  embedded for vm-ramdisk: to build (no deployment of this name; " in text(plan)
