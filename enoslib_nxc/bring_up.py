@@ -6,46 +6,20 @@ any point) is picked up from what is really there.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from enoslib_nxc import node, parallel, plays, ssh, status
+from enoslib_nxc import parallel, status
 from enoslib_nxc.boots import Boot, Run
+from enoslib_nxc.boots.failures import failure
 from enoslib_nxc.errors import BootError, NxcError
 from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.model import Identity, Machine
-from enoslib_nxc.plays import Player
+from enoslib_nxc.provision import Keys, provision
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
-
-AFTERWARDS = "init() tries again what is missing; destroy() ends what is there"
-
-SETUP_TIMEOUT = 60.0
-"""Seconds for one of the node scripts."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The keys of a deployment.
-
-    Args:
-        authorized: public keys that may log in as root.
-        private: the deployment's private key, text; machines reach each other with it.
-        public: its public half, one line.
-    """
-
-    authorized: tuple[str, ...]
-    private: str
-    public: str
-
-    @property
-    def digest(self) -> str:
-        """Changes when the keys on the machines have to."""
-        text = "\n".join([*self.authorized, self.public])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -172,7 +146,7 @@ class BringUp:
         deadline.extend(time.monotonic() - began)
         run, refused = checked.run, checked.refused
         if refused and not again and not _enough(run, set(refused)):
-            raise _failure("cannot be booted", refused, run, self.boot, then="")
+            raise failure("cannot be booted", refused, run, self.boot, then="")
         hosts = [host for host in hosts if host not in refused]
         run = run.having(*(_started(run.machine(host), wanted[host]) for host in hosts))
 
@@ -194,58 +168,9 @@ class BringUp:
             return report
 
     def _provision(self, run: Run, reports: Mapping[str, Report]) -> Run:
-        """Bring trust and host names of every machine up to date, without a boot."""
-        trust = run.settings.ssh.trust == "pin"
-        todo = [
-            host
-            for host, report in reports.items()
-            if report.hosts != run.context.hosts_digest
-            or (trust and report.trusted != self.keys.digest)
-        ]
-
-        def provision(host: str) -> None:
-            access = self.reach(run, host)
-            if trust and reports[host].trusted != self.keys.digest:
-                _run_script(access, "trust", self._trust_values())
-            if reports[host].hosts != run.context.hosts_digest:
-                values = {"HOSTS": run.context.hosts, "DEPLOYMENT": run.context.text}
-                _run_script(access, "hosts", values)
-
-        with step(run.report, Phase.PROVISION, "trust and host names") as provisioning:
-            if not todo:
-                provisioning.noop("trust and host names are up to date")
-            failed = parallel.each(todo, provision).failed
-            if failed:
-                raise _failure("could not be set up", failed, run, self.boot)
-        self._play(run, reports)
+        """Set up what is up."""
+        provision(run, reports, self.keys, reach=self.reach, boot=self.boot)
         return run
-
-    def _play(self, run: Run, reports: Mapping[str, Report]) -> None:
-        """Run the user's playbooks on the machines that are up."""
-        files = run.settings.playbooks.after
-        if not files:
-            return
-        groups = {n.host: (n.role, *n.tags) for n in run.deployment.plan.nodes}
-        players = {
-            host: Player(self.reach(run, host), groups[host], report.boot_id, report.python)
-            for host, report in reports.items()
-        }
-        with step(run.report, Phase.PROVISION, "playbooks after the boot"):
-            plays.play(files, players)
-
-    def _trust_values(self) -> dict[str, str]:
-        return {
-            "AUTHORIZED": "\n".join(self.keys.authorized),
-            "PRIVATE_KEY": self.keys.private.strip(),
-            "PUBLIC_KEY": self.keys.public,
-            "DIGEST": self.keys.digest,
-        }
-
-
-def _run_script(access: Access, name: str, values: Mapping[str, str]) -> None:
-    """Run a node script; its values travel in its text, not on a command line."""
-    text = node.assignments(values) + node.text(name)
-    ssh.script(access, text, timeout=SETUP_TIMEOUT)
 
 
 def _started(machine: Machine, identity: Identity) -> Machine:
@@ -271,7 +196,7 @@ def _accept_losses(run: Run, boot: Boot, failed: Mapping[str, NxcError]) -> Run:
     if not failed:
         return run
     if not _enough(run, set(failed)):
-        raise _failure("did not come up", failed, run, boot)
+        raise failure("did not come up", failed, run, boot)
     boot.stop(run, list(failed))
     with step(run.report, Phase.BOOT, f"go on without {_names(list(failed))}") as losses:
         losses.status = Status.FAILED
@@ -297,18 +222,3 @@ def _enough(run: Run, failed: set[str]) -> bool:
         if len([one for one in left if one.role == role]) < (wish.min or 0):
             return False
     return True
-
-
-def _failure(
-    what: str, failed: Mapping[str, NxcError], run: Run, boot: Boot, *, then: str = AFTERWARDS
-) -> BootError:
-    """Return one error that names every machine with its reason and its last lines."""
-    total = len(run.deployment.plan.nodes)
-    lines: list[str] = []
-    for host, error in failed.items():
-        lines += filter(None, [str(error), boot.log(run, host)])
-    return BootError(
-        f"{len(failed)} of {total} machines {what}: {', '.join(failed)}",
-        details="\n".join(lines),
-        resolution=then,
-    )

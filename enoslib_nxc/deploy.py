@@ -9,11 +9,12 @@ from dataclasses import replace
 from enoslib_nxc import context, parallel, reach, ssh
 from enoslib_nxc.acquire import acquire, gone, withdrawn_unused
 from enoslib_nxc.boots import Run
-from enoslib_nxc.bring_up import BringUp, Keys
+from enoslib_nxc.bring_up import BringUp
 from enoslib_nxc.errors import BootError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Identity
 from enoslib_nxc.prepare import Ready, Side
+from enoslib_nxc.provision import Keys
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.wait import Deadline

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 
-from enoslib.infra.enos_g5k.constants import KAVLAN_LOCAL_IDS
 from enoslib.infra.enos_g5k.error import DeployError
 from enoslib.infra.enos_g5k.objects import G5kHost, G5kNetwork
 from enoslib.infra.enos_g5k.provider import (
@@ -14,7 +13,7 @@ from enoslib.infra.enos_g5k.provider import (
     _join,
 )
 
-from enoslib_nxc import pins, shell
+from enoslib_nxc import shell
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import NxcError, PlatformError, StateError
@@ -24,20 +23,18 @@ from enoslib_nxc.g5k import (
     awaited,
     binding,
     jobs,
-    names,
     published,
     request,
     slots,
     walltime,
-    where,
 )
+from enoslib_nxc.g5k import machines as machines_of
 from enoslib_nxc.g5k import networks as records
 from enoslib_nxc.g5k import outlook as outlooks
 from enoslib_nxc.g5k.api import ApiError
 from enoslib_nxc.g5k.jobs import Booked
 from enoslib_nxc.g5k.release import release_nodes
-from enoslib_nxc.g5k.request import DEPLOY
-from enoslib_nxc.model import Deployment, Entry, Job, Machine, Plan, Reserved
+from enoslib_nxc.model import Deployment, Job, Plan
 from enoslib_nxc.outlook import Outlook
 from enoslib_nxc.platforms import Grant, Held
 from enoslib_nxc.state import Home
@@ -45,9 +42,6 @@ from enoslib_nxc.wait import Deadline
 
 DELETE_SECONDS = 120.0
 """For OAR to end a job, when all other time is used up."""
-
-CONSOLE = "console=tty0 console=ttyS0,115200"
-"""Consoles of Grid'5000's nodes (NXC 0.7.11, g5k-ramdisk)."""
 
 
 class G5kPlatform:
@@ -124,8 +118,8 @@ class G5kPlatform:
         new = {host: node for host, node in fresh.items() if host not in passed_on}
         machines = {
             **held,
-            **_inherited(passed_on, home),
-            **self._machines(settings, new, booked),
+            **machines_of.inherited(passed_on, home),
+            **machines_of.of_nodes(settings, new, booked),
         }
         ordered = {n.host: machines[n.host] for n in plan.nodes if n.host in bound}
         shared = {host.primary_network for host in hosts}
@@ -166,43 +160,6 @@ class G5kPlatform:
                 resolution="a running job does not grow: destroy() it first, or use another "
                 "job_name",
             ) from error
-
-    def _machines(
-        self, settings: Settings, nodes: Mapping[str, G5kHost], booked: Booked
-    ) -> dict[str, Machine]:
-        """Return the machine of each host, under the name and address that it has now."""
-        login = api.login()
-        of_site: dict[str, dict[str, G5kHost]] = {}
-        for host, node in nodes.items():
-            of_site.setdefault(_site(node), {})[host] = node
-        machines = {}
-        for site, here in of_site.items():
-            fqdns = {host: _address(node) for host, node in here.items()}
-            frontend = where.frontend(settings.g5k, site, login)
-            addresses = names.resolve(list(fqdns.values()), frontend)
-            job = next(job for job in booked.jobs if job.site == site)
-            for host, node in here.items():
-                machines[host] = Machine(
-                    host=host,
-                    address=addresses[fqdns[host]],
-                    ssh_host=fqdns[host],
-                    ssh_options=_way(settings, login, node),
-                    entry=Entry(
-                        user="root",
-                        key=settings.ssh.key,
-                        first_contact=True,
-                        words=CONSOLE,
-                        leased=True,
-                    ),
-                    reserved=Reserved(
-                        node=node.fqdn,
-                        site=site,
-                        job=int(job.uid),
-                        deploy=DEPLOY in job.types,
-                        vlan=_vlan(node),
-                    ),
-                )
-        return machines
 
     def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
         """Tell what would be reserved; sites are looked up in the API where it answers."""
@@ -298,43 +255,3 @@ def _running(recorded: Iterable[Job]) -> set[Job]:
             if jobs.states([job])[job] == "running":
                 running.add(job)
     return running
-
-
-def _inherited(left: Mapping[str, Machine], home: Home) -> dict[str, Machine]:
-    """Return machines for hosts whose node another host had, which is no more.
-
-    They run our system: their pinned keys go with them.
-    """
-    for host, before in left.items():
-        pins.rename(home.known_hosts, before.host, host)
-    return {host: before.model_copy(update={"host": host}) for host, before in left.items()}
-
-
-def _site(node: G5kHost) -> str:
-    return str(node.fqdn.split(".")[1])
-
-
-def _address(node: G5kHost) -> str:
-    """Return the name that a node answers to on its first network."""
-    return str(node.primary_network.translate([node.fqdn])[0][1])
-
-
-def _vlan(node: G5kHost) -> str:
-    number = str(node.primary_network.vlan_id)
-    return "" if number == "DEFAULT" else number
-
-
-def _way(settings: Settings, login: str, node: G5kHost) -> tuple[str, ...]:
-    """Return the ssh options of a node; a local kavlan has a gateway of its own.
-
-    The name is EnOSlib's (`G5kHost.to_enoslib`): kavlan-ID.SITE.grid5000.fr.
-    """
-    way = where.jump(settings.g5k, login)
-    vlan = _vlan(node)
-    if vlan not in KAVLAN_LOCAL_IDS:
-        return way
-    inner = f"{login}@kavlan-{vlan}.{_site(node)}.grid5000.fr"
-    if "-J" in way:
-        place = way.index("-J") + 1
-        return (*way[:place], f"{way[place]},{inner}", *way[place + 1 :])
-    return (*way, "-J", inner)

@@ -10,9 +10,8 @@ from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.config_errors import load_settings
 from enoslib_nxc.errors import ConfigError, PlatformError
-from enoslib_nxc.g5k import binding, request, where
+from enoslib_nxc.g5k import binding, machines, request, where
 from enoslib_nxc.model import Job, Machine, Node, Plan, Reserved
-from enoslib_nxc.platforms import g5k
 
 PROD = G5kProdNetwork(["prod"], "prod", "lille")
 
@@ -102,10 +101,10 @@ def test_a_kavlan_has_other_names_and_a_local_one_its_own_gateway(
     monkeypatch.setattr(where, "where", lambda: where.Where.OUTSIDE)
     routed = G5kHost(fqdn(1), ["a"], G5kVlanNetwork([], "lan", "lille", "5"))
     local = G5kHost(fqdn(1), ["a"], G5kVlanNetwork([], "lan", "lille", "2"))
-    assert g5k._address(routed) == "chiclet-1-kavlan-5.lille.grid5000.fr"
-    assert g5k._vlan(routed) == "5"
-    assert g5k._vlan(nodes(a=[1])[0]) == ""
-    ways = [g5k._way(settings(), "ada", node) for node in (routed, local)]
+    assert machines._address(routed) == "chiclet-1-kavlan-5.lille.grid5000.fr"
+    assert machines._vlan(routed) == "5"
+    assert machines._vlan(nodes(a=[1])[0]) == ""
+    ways = [machines._way(settings(), "ada", node) for node in (routed, local)]
     assert ways[0] == ("-J", "ada@access.grid5000.fr")
     assert ways[1] == ("-J", "ada@access.grid5000.fr,ada@kavlan-2.lille.grid5000.fr")
 

@@ -1,0 +1,33 @@
+"""One error that names every machine with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from enoslib_nxc.boots import Boot, Run
+from enoslib_nxc.errors import BootError, NxcError
+
+AFTERWARDS = "init() tries again what is missing; destroy() ends what is there"
+
+
+def failure(
+    what: str, failed: Mapping[str, NxcError], run: Run, boot: Boot, *, then: str = AFTERWARDS
+) -> BootError:
+    """Return one error that names every machine with its reason and its last lines.
+
+    Args:
+        what: became of them, after "N of M machines".
+        failed: host -> why.
+        run: the run.
+        boot: has what machines wrote last.
+        then: what to do.
+    """
+    total = len(run.deployment.plan.nodes)
+    lines: list[str] = []
+    for host, error in failed.items():
+        lines += filter(None, [str(error), boot.log(run, host)])
+    return BootError(
+        f"{len(failed)} of {total} machines {what}: {', '.join(failed)}",
+        details="\n".join(lines),
+        resolution=then,
+    )

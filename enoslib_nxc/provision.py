@@ -1,0 +1,112 @@
+"""Setting up machines that are up: trust, host names, the user's own playbooks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from enoslib_nxc import node, parallel, plays, ssh
+from enoslib_nxc.boots import Boot, Run
+from enoslib_nxc.boots.failures import failure
+from enoslib_nxc.events import Phase, step
+from enoslib_nxc.plays import Player
+from enoslib_nxc.ssh import Access
+from enoslib_nxc.status import Report
+
+SETUP_TIMEOUT = 60.0
+"""Seconds for one of the node scripts."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a deployment.
+
+    Args:
+        authorized: public keys that may log in as root.
+        private: the deployment's private key, text; machines reach each other with it.
+        public: its public half, one line.
+    """
+
+    authorized: tuple[str, ...]
+    private: str
+    public: str
+
+    @property
+    def digest(self) -> str:
+        """Changes when the keys on the machines have to."""
+        text = "\n".join([*self.authorized, self.public])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def provision(
+    run: Run,
+    reports: Mapping[str, Report],
+    keys: Keys,
+    *,
+    reach: Callable[[Run, str], Access],
+    boot: Boot,
+) -> None:
+    """Bring trust and host names of every machine up to date, without a boot.
+
+    Args:
+        run: the run.
+        reports: host -> what its machine says of itself.
+        keys: of the deployment.
+        reach: gives the access to a machine.
+        boot: has what machines wrote last.
+
+    Raises:
+        BootError: some could not be set up; the details name each.
+    """
+    trust = run.settings.ssh.trust == "pin"
+    todo = [
+        host
+        for host, report in reports.items()
+        if report.hosts != run.context.hosts_digest or (trust and report.trusted != keys.digest)
+    ]
+
+    def set_up(host: str) -> None:
+        access = reach(run, host)
+        if trust and reports[host].trusted != keys.digest:
+            _run_script(access, "trust", _trust_values(keys))
+        if reports[host].hosts != run.context.hosts_digest:
+            values = {"HOSTS": run.context.hosts, "DEPLOYMENT": run.context.text}
+            _run_script(access, "hosts", values)
+
+    with step(run.report, Phase.PROVISION, "trust and host names") as provisioning:
+        if not todo:
+            provisioning.noop("trust and host names are up to date")
+        failed = parallel.each(todo, set_up).failed
+        if failed:
+            raise failure("could not be set up", failed, run, boot)
+    _play(run, reports, reach)
+
+
+def _play(run: Run, reports: Mapping[str, Report], reach: Callable[[Run, str], Access]) -> None:
+    """Run the user's playbooks on the machines that are up."""
+    files = run.settings.playbooks.after
+    if not files:
+        return
+    groups = {n.host: (n.role, *n.tags) for n in run.deployment.plan.nodes}
+    players = {
+        host: Player(reach(run, host), groups[host], report.boot_id, report.python)
+        for host, report in reports.items()
+    }
+    with step(run.report, Phase.PROVISION, "playbooks after the boot"):
+        plays.play(files, players)
+
+
+def _trust_values(keys: Keys) -> dict[str, str]:
+    return {
+        "AUTHORIZED": "\n".join(keys.authorized),
+        "PRIVATE_KEY": keys.private.strip(),
+        "PUBLIC_KEY": keys.public,
+        "DIGEST": keys.digest,
+    }
+
+
+def _run_script(access: Access, name: str, values: Mapping[str, str]) -> None:
+    """Run a node script; its values travel in its text, not on a command line."""
+    text = node.assignments(values) + node.text(name)
+    ssh.script(access, text, timeout=SETUP_TIMEOUT)
