@@ -1,19 +1,34 @@
-"""Flavours of another package, as if it were installed."""
+"""Flavours of another package, as if it were installed; Grid'5000 without machines."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import flavours
+from enoslib_nxc.g5k import api
+from enoslib_nxc.rehearsal.jobs import Pace
+from enoslib_nxc.rehearsal.server import Rehearsal
+from enoslib_nxc.rehearsal.service import Settings
+from enoslib_nxc.rehearsal.site import read_site
+from enoslib_nxc.rehearsal.testbed import MemoryTestbed
+
+SITE = read_site({"site": "lille", "cluster": "chiclet", "nodes": 2})
+PACE = Pace(schedule=0.05, to_launch=0.05, launch=0.05, kill=0.05, finish=0.05)
 
 
 @pytest.fixture
-def other_package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have the package beside this file on Python's path, its metadata included."""
-    monkeypatch.syspath_prepend(str(Path(__file__).with_name("other")))
-    flavours.of_others.cache_clear()
-    yield
-    flavours.of_others.cache_clear()
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Give this process a Grid'5000 without machines; return the methods it is asked with."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    methods: list[str] = []
+    settings = Settings(MemoryTestbed(), time.time, pace=PACE)
+    with Rehearsal(
+        [SITE], home, settings=settings, log=lambda method, *_answer: methods.append(method)
+    ):
+        yield methods
+    api.forget()

@@ -12,8 +12,8 @@ import pytest
 from enoslib_nxc import shell, standing, state
 from enoslib_nxc.events import silent
 from enoslib_nxc.rehearsal.grid import GridRehearsal
-from tests.system import dockerd, lab
 from tests.system import grid as grids
+from tests.system import lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,11 +71,3 @@ def path_without(tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(programs))
 
     return path_without
-
-
-@pytest.fixture(scope="session")
-def docker_daemon() -> Iterator[str]:
-    """Give the tests that ask for it, and those after, a Docker daemon by DOCKER_HOST."""
-    with dockerd.running() as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", address)
-        yield address
