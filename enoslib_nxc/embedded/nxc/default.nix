@@ -15,7 +15,6 @@ let
     inherit lib system;
     inherit (derive) writeText writeScript writeShellScript writeShellScriptBin runCommand;
   };
-  flavours = import ./flavours.nix;
   images = import ./images.nix { inherit lib derive debian system; };
   docker = import ./docker.nix { inherit lib derive debian; };
   nspawn = import ./nspawn.nix { inherit lib derive; };
@@ -34,6 +33,7 @@ in {
     , compositions ? null
     , name ? "composition"
     , setup ? null
+    , flavours ? import ./flavours.nix # a set like that one, with flavours of one's own
     , modules ? [ ] # further modules for every role
     , generation ? "0.7" # of the compose info: "0.7", or "0.6" with {init, closure_info}
     }:
