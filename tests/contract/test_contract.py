@@ -22,12 +22,13 @@ from enoslib_nxc.platforms import Platform
 from enoslib_nxc.provider import NixOSCompose
 from tests.contract.subjects import CASES, HOSTS, Case, Subject, subject
 
-pytestmark = pytest.mark.usefixtures("other_package")
-
 
 @pytest.fixture(params=CASES, ids=str)
 def of(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    other_package: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Subject:
     """Return each row of the table with a deployment of which nothing was started."""
     case: Case = request.param
@@ -40,8 +41,8 @@ def of(
 
 
 @pytest.fixture
-def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse to start any process."""
+def no_process(of: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse to start any process, once the subject is there."""
 
     def refuse(words: tuple[str, ...], **_how: object) -> None:
         pytest.fail(f"it started {' '.join(words)}")
@@ -50,7 +51,7 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def no_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_programs(of: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no program installed."""
     monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
     monkeypatch.setattr(shell, "SBIN", ())
