@@ -49,6 +49,7 @@ left it in the store. *boot* lasts until every machine was seen under its role, 
 was carried to them. *measure* is one second of iperf3, and Ansible's way there. `hosts` are
 two guests that `en.Static` names; places of Grid'5000 are those of
 [the rehearsal](rehearsal.md), all on one computer: their times say nothing of the real one.
+*load* is the computer's, other work included, before a row and after it.
 """
 
 TIMES = ("boot", "provision", "init", "measure", "init again", "destroy")
@@ -102,10 +103,15 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _where() -> str:
-    """Say what computer this is, and how busy."""
-    load = f"load {os.getloadavg()[0]:.1f} before"
-    return f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, {load}"
+def _where(before: float, accel: str) -> str:
+    """Say what computer this is, and how busy it was before a place had run, and after."""
+    what = f"{platform.machine()}, {os.cpu_count()} cores{accel}"
+    return f"{time.strftime('%Y-%m-%d')}, {what}, load {before:.1f} to {_load():.1f}"
+
+
+def _load() -> float:
+    """Return how many processes wanted to run, on average of the last minute."""
+    return os.getloadavg()[0]
 
 
 class Collector:
@@ -118,7 +124,7 @@ class Collector:
 
     def __init__(self, wanted: tuple[str, ...], table: Mapping[str, Figures]) -> None:
         self._wanted = wanted
-        self._where = ""
+        self._before = 0.0
         self.table = dict(table)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -132,7 +138,7 @@ class Collector:
 
     def pytest_runtest_setup(self) -> None:
         """See how busy the computer is before a place takes its share."""
-        self._where = _where()
+        self._before = _load()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the figures of one that passed, and why another did not run."""
@@ -146,9 +152,8 @@ class Collector:
             machines, kvm = int(told.pop("machines")), told.pop("kvm", None)
             accel = {None: "", 0.0: ", emulated", 1.0: ", KVM"}[kvm]
             seconds = {key: round(value, 2) for key, value in told.items()}
-            self.table[name] = Figures(
-                machines=machines, seconds=seconds, where=self._where + accel
-            )
+            where = _where(self._before, accel)
+            self.table[name] = Figures(machines=machines, seconds=seconds, where=where)
 
 
 def _place(nodeid: str) -> str:
