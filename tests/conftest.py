@@ -7,34 +7,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from enoslib_nxc import flavours
 from tests.system import dockerd
 
-SHARED = {"shared_machines": "grid", "docker_daemon": "docker"}
-"""Fixtures of a whole session -> the group of tests that share them: one process has them."""
+TOGETHER = {
+    "grid": ("test_g5k_", "test_rehearsal_grid"),
+    "docker": ("test_docker", "test_contract", "test_transposition"),
+}
+"""Name -> beginnings of the names of files that share what is booted once in a process."""
 
 OTHER = Path(__file__).parent / "contract" / "other"
 """Where a package with flavours of its own is, as if it were installed."""
 
 
-@pytest.hookimpl(trylast=True)
+class Groups(LoadScopeScheduling):
+    """Where several processes run the tests (pytest -n), each gets whole files of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        name = file.rpartition("/")[2]
+        joined = (key for key, names in TOGETHER.items() if name.startswith(names))
+        return next(joined, file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Keep together what shares machines; pytest-xdist's own groups know files alone."""
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together where several processes run them (pytest -n).
-
-    Those of a file do, as they may share what they boot. What takes longest comes first, so
-    that no process is left with it at the end.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Begin with what takes longest, so that no process is left with it at the end."""
     items.sort(key=lambda item: item.path.parent.name == "unit")
-
-
-def _group(item: pytest.Item) -> str:
-    wanted = getattr(item, "fixturenames", ())
-    shared = (group for fixture, group in SHARED.items() if fixture in wanted)
-    return next(shared, str(item.path))
 
 
 @pytest.fixture

@@ -22,8 +22,6 @@ from enoslib_nxc.platforms import Platform
 from enoslib_nxc.provider import NixOSCompose
 from tests.contract.subjects import CASES, HOSTS, Case, Subject, subject
 
-pytestmark = pytest.mark.xdist_group("docker")  # some of it asks for the daemon
-
 
 @pytest.fixture(params=CASES, ids=str)
 def of(

@@ -18,8 +18,6 @@ from tests.system.grid import CLUSTER
 from tests.system.test_kexec import static
 from tests.system.transposed import PLACES, Place, lender
 
-pytestmark = pytest.mark.xdist_group("docker")  # some of it asks for the daemon
-
 Record = Callable[[str, object], None]
 
 PAUSED = """
