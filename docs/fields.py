@@ -34,7 +34,16 @@ def _describe(field: griffe.Attribute) -> None:
     }
     if "description" not in named:
         return
+    field.annotation = _bare(field.annotation)
     text = ast.literal_eval(str(named["description"]))
     field.docstring = griffe.Docstring(text, parent=field)
     positional = [each for each in call.arguments if not isinstance(each, griffe.ExprKeyword)]
     field.value = positional[0] if positional else None
+
+
+def _bare(annotation: Any) -> Any:
+    """Return a type without what pydantic is told besides, in `Annotated`."""
+    if isinstance(annotation, griffe.ExprSubscript) and str(annotation.left) == "Annotated":
+        inside = annotation.slice
+        return inside.elements[0] if isinstance(inside, griffe.ExprTuple) else inside
+    return annotation
