@@ -1,6 +1,7 @@
 import ast
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +10,11 @@ import yaml
 
 from enoslib_nxc import NixOSComposeConf, cli
 from tests import pages
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -135,6 +141,7 @@ def test_commands_and_their_options_exist(where, words):
 
 
 PYTHON = [b for page in pages.pages() for b in pages.blocks(page, "python")]
+TOML = [b for page in pages.pages() for b in pages.blocks(page, "toml")]
 YAML = [b for page in pages.pages() for b in pages.blocks(page, "yaml")]
 
 
@@ -148,3 +155,14 @@ def test_configurations_are_accepted(block):
     given = {"roles": {"server": 1}, **yaml.safe_load(block.text)}
     conf = NixOSComposeConf.from_dictionary(given)
     assert conf.settings.roles
+
+
+@pytest.mark.parametrize("block", TOML, ids=str)
+def test_toml_is_toml(block):
+    assert tomllib.loads(block.text)
+
+
+def test_every_block_of_code_is_of_a_kind_that_is_tested():
+    kinds = {b.language: str(b) for page in pages.pages() for b in pages.blocks(page)}
+    # without a language: directories, output, and the example that the site includes
+    assert set(kinds) <= {"", "python", "yaml", "toml", "sh", "nix"}, kinds
