@@ -106,7 +106,7 @@ def _session() -> str:
 def test_get_started_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     session = f"cd {shlex.quote(str(tmp_path))}\nexec 2>&1\n{_session()}"
-    told = shell.run(["bash", "-c", session], timeout=300).stdout
+    told = shell.run(["bash", "-c", session], timeout=600).stdout
     assert "boot: new" in told
     assert re.search(r"^agent .*bits/sec", told, re.M)
     assert "all 2 machines run what they should" in told
