@@ -44,7 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as in CI: a warning is an error."""
     built = tmp_path_factory.mktemp("site")
     config = pages.PROJECT / "mkdocs.yml"
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(config)]
+    # --quiet would have it overlook its own warnings
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]
     shell.run([*words, "-d", str(built)], timeout=120)
     return built
 
