@@ -6,12 +6,16 @@ starter was killed, and it cannot mistake a recycled process id for one of ours.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import psutil
 
 KILL_GRACE = 2.0
 """Seconds between TERM and KILL: QEMU and vde_switch end at once on TERM."""
+
+LOOK_SECONDS = 0.2
+"""Seconds after which it is looked again for what has ended without being waited for."""
 
 
 def tagged(token: str) -> list[psutil.Process]:
@@ -49,11 +53,32 @@ def end(
     """
     for process in processes:
         _quietly(process.terminate)
-    _gone, alive = psutil.wait_procs(processes, timeout=min(grace, timeout))
+    alive = _left(processes, min(grace, timeout))
     for process in alive:
         _quietly(process.kill)
-    _gone, alive = psutil.wait_procs(alive, timeout=max(0.1, timeout - grace))
-    return list(alive)
+    return _left(alive, max(0.1, timeout - grace))
+
+
+def _left(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait for processes to end, and return those that have not."""
+    until = time.monotonic() + timeout
+    while True:
+        wait = max(0.0, min(LOOK_SECONDS, until - time.monotonic()))
+        _gone, alive = psutil.wait_procs(processes, timeout=wait)
+        processes = [process for process in alive if not _is_zombie(process)]
+        if not processes or time.monotonic() >= until:
+            return processes
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    """Tell whether a process has ended, and nobody asks how.
+
+    In a container whose first process is no init, orphans stay so for as long as it runs.
+    """
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _quietly(action: Callable[[], None]) -> None:

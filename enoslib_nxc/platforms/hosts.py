@@ -96,6 +96,7 @@ class HostsPlatform(NoCalendar):
         asked = _asked({h: m for h, m in bound.items() if h not in inherited}, home)
         known = {host: _known(bound[host], asked[host]) for host in asked}
         machines = {**kept, **inherited, **known}
+        _refuse_shared_address(machines)
         networks = {str(s.interface.network) for s in asked.values() if s.interface}
         networks |= set(previous.networks) if previous and kept else set()
         ordered = {n.host: machines[n.host] for n in plan.nodes}
@@ -247,6 +248,24 @@ def _asked(machines: Mapping[str, Machine], home: Home) -> dict[str, Survey]:
             else "",
         )
     return outcome.done
+
+
+def _refuse_shared_address(machines: Mapping[str, Machine]) -> None:
+    """Refuse machines that stage 1, and the other machines, could not tell apart.
+
+    Raises:
+        PlatformError: two have one address, as behind VirtualBox's NAT.
+    """
+    by_address: dict[str, str] = {}
+    for host, machine in machines.items():
+        other = by_address.setdefault(machine.address, host)
+        if other != host:
+            raise PlatformError(
+                f"{other} and {host} have the same address {machine.address}, "
+                "each on a network of its own",
+                resolution="give machines whose default routes are on networks that they share "
+                "(Vagrant: backend libvirt, not virtualbox)",
+            )
 
 
 def _told(error: NxcError) -> str:

@@ -80,6 +80,17 @@ def test_too_few(asked, tmp_path):
     assert asked == []
 
 
+def test_machines_behind_one_nat_each(asked, tmp_path):
+    given = [
+        Host("127.0.0.1", port=port, extra={"ansible_host": "10.0.2.15"}) for port in (1, 2)
+    ]
+    with pytest.raises(PlatformError) as caught:
+        acquire(tmp_path, given, "server", "agent1")
+    assert caught.value.brief == (
+        "server and agent1 have the same address 192.168.1.15, each on a network of its own"
+    )
+
+
 def test_what_is_no_host(tmp_path):
     with pytest.raises(ConfigError, match="hosts: 'node-1' is not a host of EnOSlib"):
         acquire(tmp_path, ["node-1"], "server")
