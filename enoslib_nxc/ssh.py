@@ -61,6 +61,7 @@ class Access:
         through: words that run a command on it from here, where that is another way than
             ssh ("docker exec -i NAME"); the fields about ssh then mean nothing.
         ansible: Ansible's variables for that way, beside ansible_host, its `address`.
+        root_by: words before a command that make root of the user: "sudo", "-n".
     """
 
     name: str
@@ -73,6 +74,7 @@ class Access:
     patience: int = CONNECT_TIMEOUT
     through: tuple[str, ...] = ()
     ansible: Mapping[str, str] = field(default_factory=dict)
+    root_by: tuple[str, ...] = ()
 
 
 def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
@@ -210,7 +212,7 @@ def script(
     Raises:
         CommandError: ssh or the script failed, or the time was over.
     """
-    command = argv(access, "sh", "-s", "--", *arguments, host_key=host_key)
+    command = argv(access, *access.root_by, "sh", "-s", "--", *arguments, host_key=host_key)
     with turn(access, timeout) as left:
         return shell.run(command, timeout=left, stdin=text, check=check)
 
@@ -225,7 +227,6 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
     Args:
         access: how it is reached.
         boot_id: that of the system to be reached; a connection that Ansible shares with an
-        boot_id: that of the system to be reached; a connection that Ansible shares with an
             earlier one is not used.
     """
     if access.through:
@@ -236,8 +237,10 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
         }
     identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
     shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
+    root = {"ansible_become": True} if access.root_by else {}
     return {
         **shared,
+        **root,
         "ansible_host": access.address,
         "ansible_port": access.port,
         "ansible_ssh_common_args": shlex.join([*options(access), *identity]),
