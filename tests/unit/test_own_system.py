@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import own_system, reach, ssh, stock
+from enoslib_nxc import own_system, reach, shell, ssh, stock
 from enoslib_nxc.errors import CommandError, UnreachableError
 from enoslib_nxc.model import Deployment, Entry, Reserved
 from enoslib_nxc.own_system import Met, Told
@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, lets_in: str = "") -> list[tuple[Acce
             raise CommandError(
                 "ssh failed", details="$ ssh ...\nPermission denied (publickey)."
             )
-        return Result(0, SAYS, "")
+        return Result(("ssh",), 0, SAYS, "", 0.1)
 
     monkeypatch.setattr(ssh, "script", script)
     return calls
@@ -67,11 +67,18 @@ def test_how_root_comes_in(tmp_path: Path) -> None:
     assert ways(deployment(reserved=deployed), home) == [("root", home.key), ("root", None)]
 
 
-def test_root_is_made_by_the_words_given() -> None:
+def test_root_is_made_by_the_words_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+
+    def run(words: list[str], **_more: object) -> Result:
+        ran.append(words[-1])
+        return Result(tuple(words), 0, "", "", 0.1)
+
+    monkeypatch.setattr(shell, "run", run)
     access = Access("server", "192.0.2.1", 22, "ada", None, None)
-    words = ssh.argv(replace(access, root_by=("sudo", "-n")), "sh", "-s")
-    # only scripts are run as root
-    assert words[-1] == "sh -s"
+    ssh.script(access, "id", timeout=1)
+    ssh.script(replace(access, root_by=("sudo", "-n")), "id", timeout=1)
+    assert ran == ["sh -s --", "sudo -n sh -s --"]
 
 
 def test_the_next_way_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
