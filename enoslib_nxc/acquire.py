@@ -89,7 +89,9 @@ def _granted(
     flavour_of = {n.host: ready.settings.flavour_of(n.role) for n in ready.plan.nodes}
     others = {h: m for h, m in deployment.machines.items() if m.flavour not in names}
     given = {
-        host: machine.model_copy(update={"flavour": flavour_of[host]})
+        host: machine.model_copy(
+            update={"flavour": flavour_of[host], "stock": ready.sides[flavour_of[host]].stock}
+        )
         for host, machine in grant.machines.items()
     }
     about = {"networks": grant.networks, "lent": grant.lent, "ours_to_end": grant.ours_to_end}

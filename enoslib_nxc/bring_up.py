@@ -66,7 +66,7 @@ class BringUp:
             return self._provision(run, reports)
         with step(run.report, Phase.BOOT, f"boot {_names(pending)}"):
             run, arrived, failed = self._boot(run, wanted, pending, forced)
-            run = _accept_losses(run, self.boot, failed)
+            run = accept_losses(run, self.boot, failed)
         return self._provision(run, {**reports, **arrived})
 
     def _settled(
@@ -187,8 +187,16 @@ def _names(hosts: list[str]) -> str:
     return ", ".join(hosts) if len(hosts) <= 4 else f"{len(hosts)} machines"
 
 
-def _accept_losses(run: Run, boot: Boot, failed: Mapping[str, NxcError]) -> Run:
+def accept_losses(run: Run, boot: Boot, failed: Mapping[str, NxcError]) -> Run:
     """Go on without the machines that did not come up, as far as `min` allows.
+
+    Args:
+        run: the run.
+        boot: ends what may be left of them.
+        failed: host -> why.
+
+    Returns:
+        The run, with them on record as lost.
 
     Raises:
         BootError: it does not allow it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field
@@ -103,3 +104,17 @@ class Artifacts(Data):
     store: StoreMap = StoreMap()
     fingerprint: str = ""
     provenance: Provenance = Provenance()
+
+
+def nothing(flavour: str, system: str, roles: Iterable[str]) -> Artifacts:
+    """Return what is there for roles whose machines keep their own systems: nothing but names.
+
+    Args:
+        flavour: their flavour.
+        system: Nix system that the others are built for.
+        roles: the roles, which no composition needs to have.
+    """
+    images = {role: RoleImage(toplevel="", init="") for role in roles}
+    return Artifacts(
+        flavour=flavour, system=system, composition="", compose_info=Path(), roles=images
+    )

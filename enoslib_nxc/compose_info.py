@@ -8,7 +8,7 @@ let through, since NXC grows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -70,6 +70,12 @@ class _Containers(_Part):
     roles_distribution: dict[str, int | list[str]] = Field(default_factory=dict)
 
 
+class _ContainersOfSeveral(_Part):
+    """What flavour docker has for several compositions; NXC makes none (`compose.nix`)."""
+
+    compositions_info: dict[str, _Containers]
+
+
 def read(path: Path, *, flavour: str, composition: str, store: StoreMap) -> Artifacts:
     """Read a compose info and check that the files it needs are here.
 
@@ -110,7 +116,7 @@ def _read_containers(
     tree = _load(content, path)
     _check_flavour(tree.get("flavour"), DOCKER, path)
     try:
-        info = _Containers.model_validate(tree)
+        info = _containers_of(tree, composition, path)
     except ValidationError as error:
         raise _not_compose_info(error, path) from error
     for name, stored in (("compose file", info.compose_file), ("image", info.image)):
@@ -131,6 +137,24 @@ def _read_containers(
         compose_file=info.compose_file,
         test_script=info.test_script,
         store=store,
+    )
+
+
+def _containers_of(tree: Mapping[str, object], composition: str, source: Path) -> _Containers:
+    """Return what is in the file of one composition, unnamed, or of several, by name."""
+    if "compositions_info" not in tree:
+        return _Containers.model_validate(tree)
+    several = _ContainersOfSeveral.model_validate(tree).compositions_info
+    if composition not in several:
+        raise _no_composition(source, composition, several)
+    return several[composition]
+
+
+def _no_composition(source: Path, wanted: str, there: Iterable[str]) -> ArtifactError:
+    return ArtifactError(
+        f"{source} has no composition {wanted!r}",
+        resolution="set composition_name to one of those in it: "
+        + (", ".join(sorted(there)) or "none"),
     )
 
 
@@ -172,11 +196,7 @@ def parse(
         raise _not_compose_info(error, source) from error
     chosen = info.compositions_info.get(composition)
     if chosen is None:
-        raise ArtifactError(
-            f"{source} has no composition {composition!r}",
-            resolution="set composition_name to one of those in it: "
-            + (", ".join(sorted(info.compositions_info)) or "none"),
-        )
+        raise _no_composition(source, composition, info.compositions_info)
     shared = tree["all"]
     return Artifacts(
         flavour=flavour,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from enoslib_nxc import context, parallel, reach, ssh
+from enoslib_nxc import context, parallel, reach, ssh, stock
 from enoslib_nxc.acquire import acquire, gone, withdrawn_unused
 from enoslib_nxc.boots import Run
+from enoslib_nxc.boots.stock import StockBoot
 from enoslib_nxc.bring_up import BringUp
 from enoslib_nxc.errors import BootError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Identity
+from enoslib_nxc.own_system import Met
 from enoslib_nxc.prepare import Ready, Side
 from enoslib_nxc.provision import Keys
 from enoslib_nxc.ssh import Access
@@ -67,8 +69,8 @@ def _connect(ready: Ready, deployment: Deployment) -> set[str]:
 def _bring_up(ready: Ready, own: Keys, runs: Mapping[str, Run], fresh: Container[str]) -> None:
     """Bring the machines of all flavours up, side by side.
 
-    Where only files in homes on sites are left that cannot be removed now, that is told, and
-    they stay on record: the next call tries again.
+    Those that keep their own system are told of the others once these are up, and their host
+    keys known.
 
     Args:
         ready: what `prepare` gave.
@@ -81,23 +83,44 @@ def _bring_up(ready: Ready, own: Keys, runs: Mapping[str, Run], fresh: Container
         NxcError: what the preflight of the only flavour that failed refused.
     """
     deadlines: list[Deadline] = []
+    met: dict[str, dict[str, Met]] = {}
 
     def bring_up(name: str) -> None:
         side, run = ready.sides[name], runs[name]
         wanted = identities(side, run.deployment)
+        anew = wanted if name in fresh else ()
+        if isinstance(side.boot, StockBoot):
+            met[name] = stock.enter(run, side.boot, wanted, anew=anew)
+            return
         deadline = Deadline(side.settings.deadlines.boot)
         deadlines.append(deadline)
-        work = BringUp(side.boot, own, _reach, deadline)
-        work(run, wanted, fresh=wanted if name in fresh else ())
+        BringUp(side.boot, own, _reach, deadline)(run, wanted, fresh=anew)
 
     def cancel() -> None:
         for deadline in deadlines:
             deadline.cancel()
 
-    if len(runs) == 1:
-        bring_up(next(iter(runs)))
+    _side_by_side(runs, bring_up, cancel)
+    for name in [each for each in runs if each in met]:
+        _tell(ready.sides[name], runs[name], met, own)
+
+
+def _tell(side: Side, run: Run, met: Mapping[str, Mapping[str, Met]], own: Keys) -> None:
+    """Have the machines of a flavour that keep their own system know the deployment."""
+    whole = run.home.load() or run.deployment
+    run = replace(run, deployment=whole.only(side.settings.flavour))
+    known = stock.known_hosts(whole, run.home, met)
+    stock.join(run, side.boot, met[side.settings.flavour], own, known)
+
+
+def _side_by_side(
+    names: Collection[str], work: Callable[[str], None], cancel: Callable[[], None]
+) -> None:
+    """Do the work of each flavour; the error of the only one that failed is raised as it is."""
+    if len(names) == 1:
+        work(next(iter(names)))
         return
-    failed = parallel.each(runs, bring_up, cancel=cancel).failed
+    failed = parallel.each(names, work, cancel=cancel).failed
     if len(failed) > 1:
         raise BootError(
             f"machines of flavours {' and '.join(failed)} did not come up",

@@ -76,6 +76,10 @@ class PlatformError(NxcError):
     """Machines could not be had: memory, ports, tools, or the testbed refused."""
 
 
+class UnreachableError(PlatformError):
+    """No root can come in, or nothing answers."""
+
+
 class BootError(NxcError):
     """Machines did not come up as planned; the details have a line per node."""
 

@@ -1,6 +1,7 @@
 """The table of flavours: a flavour is a platform and a boot.
 
-Names are NXC's (`nix/flavours.json` of NixOS Compose 0.7.11).
+Names are NXC's (`nix/flavours.json` of NixOS Compose 0.7.11), but for those of machines that
+keep their own system.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from enoslib_nxc.boots.kexec import KexecBoot
 from enoslib_nxc.boots.nspawn import NspawnBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.boots.qemu_image import SharedStore
+from enoslib_nxc.boots.stock import StockBoot
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.model import Deployment
@@ -65,6 +67,7 @@ class Flavour:
         description: one line for people.
         ramdisk: whether its image is in memory altogether, so that any machine can boot it.
         calendar: whether the platform's machines are reserved.
+        stock: whether machines keep the system that they have: nothing is built for them.
         boot_seconds: deadlines.boot when it is not given, None for the usual one.
     """
 
@@ -74,6 +77,7 @@ class Flavour:
     description: str
     ramdisk: bool = False
     calendar: bool = False
+    stock: bool = False
     boot_seconds: float | None = None
 
     def effective(self, settings: Settings) -> Settings:
@@ -84,6 +88,9 @@ class Flavour:
         deadlines = given.model_copy(update={"boot": self.boot_seconds})
         return settings.model_copy(update={"deadlines": deadlines})
 
+
+STOCK = "stock"
+"""The flavour of machines that keep their own system, of another provider always."""
 
 KADEPLOY_SECONDS = 1800.0
 """Kadeploy takes 5 to 10 minutes where servers have to reboot; once more for a retry."""
@@ -145,6 +152,21 @@ FLAVOURS = {
             calendar=True,
             boot_seconds=KADEPLOY_SECONDS,
         ),
+        Flavour(
+            "g5k-stock",
+            _grid5000,
+            StockBoot,
+            "Grid'5000, in the nodes' own environment",
+            calendar=True,
+            stock=True,
+        ),
+        Flavour(
+            STOCK,
+            _hosts,
+            StockBoot,
+            "hosts of another EnOSlib provider, in their own system",
+            stock=True,
+        ),
     )
 }
 """Every flavour that this package runs, by name."""
@@ -198,13 +220,22 @@ def on(name: str, source: Source) -> Flavour:
         source: where the machines come from.
 
     Raises:
-        ConfigError: the flavour's image does not boot anywhere else.
+        ConfigError: the flavour's image does not boot anywhere else; or it is for machines
+            of another provider, and there are none.
     """
     found = row(name)
+    if name == STOCK:
+        if source.lent:
+            return found
+        raise ConfigError(
+            f"flavour {STOCK} is for hosts of another provider, and none were given",
+            resolution="give them, or their provider: NixOSCompose(conf, hosts=PROVIDER); "
+            "nodes of Grid'5000 in their own environment are flavour g5k-stock",
+        )
     if not source.lent:
         return found
     if not found.ramdisk:
-        known = ", ".join(each.name for each in FLAVOURS.values() if each.ramdisk)
+        known = ", ".join([*(each.name for each in FLAVOURS.values() if each.ramdisk), STOCK])
         raise ConfigError(
             f"flavour {name} cannot be booted on hosts of another provider",
             resolution=f"set flavour to one of: {known}",
@@ -216,7 +247,8 @@ def on(name: str, source: Source) -> Flavour:
 def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
     """Return the rows of all flavours that the roles of a configuration run with.
 
-    Hosts of another provider are for the roles without a flavour of their own.
+    Hosts of another provider are for the roles without a flavour of their own, and for those
+    of flavour `stock`.
 
     Args:
         settings: the configuration.
@@ -226,16 +258,14 @@ def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
         ConfigError: a flavour's image does not boot on hosts of another provider, or no role
             is left for them.
     """
-    if source.lent and settings.flavour not in settings.flavours:
+    theirs = {settings.flavour, STOCK}
+    if source.lent and theirs.isdisjoint(settings.flavours):
         raise ConfigError(
             "hosts of another provider were given, but every role has a flavour of its own",
             resolution="leave hosts= out, or take flavour from the roles that they are for",
         )
     own = replace(source, hosts=None, lent=False)
-    return {
-        name: on(name, source if name == settings.flavour else own)
-        for name in settings.flavours
-    }
+    return {name: on(name, source if name in theirs else own) for name in settings.flavours}
 
 
 def recorded(deployment: Deployment, source: Source) -> dict[str, Flavour]:

@@ -34,7 +34,7 @@ def to_host(deployment: Deployment, home: Home, machine: Machine) -> Host:
     return Host(
         machine.ssh_host if node else machine.address,
         alias=node.node if node else machine.host,
-        user=deployment.ssh_user,
+        user=access.user,
         keyfile=str(access.key) if access.key else None,
         extra=extra,
     )

@@ -170,6 +170,7 @@ class Machine(Data):
         reserved: the node that it is on Grid'5000; None elsewhere.
         flavour: the flavour of its role.
         container: the container that it is; None elsewhere.
+        stock: whether the system that was there before stays.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
         boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before; of a
@@ -189,6 +190,7 @@ class Machine(Data):
     reserved: Reserved | None = None
     flavour: str = ""
     container: Container | None = None
+    stock: bool = False
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import flavours, keys, node, plays, ssh
 from enoslib_nxc.boots import Boot
-from enoslib_nxc.built import Artifacts
+from enoslib_nxc.built import Artifacts, nothing
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.events import Phase, Reporter, step
@@ -30,11 +30,13 @@ class Side:
         settings: the configuration of these roles, with what the flavour takes for granted.
         boot: starts their machines.
         built: what was built for them.
+        stock: whether their machines keep the system that they have.
     """
 
     settings: Settings
     boot: Boot
     built: Artifacts
+    stock: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,17 @@ def prepare(settings: Settings, home: Home, report: Reporter, source: Source) ->
         name: Side(
             wish,
             boots[name],
-            sources.obtain(wish, known.get(name), report, keep=home.gc_root(name)),
+            nothing(name, wish.build.system, wish.roles)
+            if rows[name].stock
+            else sources.obtain(wish, known.get(name), report, keep=home.gc_root(name)),
+            stock=rows[name].stock,
         )
         for name, wish in wishes.items()
     }
     with step(report, Phase.PLAN, "plan"):
         plan = _planned(settings, sides, previous)
         for name, side in sides.items():
-            if rows[name].calendar:
+            if rows[name].calendar and not side.stock:
                 foresight.check(side.settings, side.built, plan, user_keys)
     return Ready(settings, platforms, sides, tuple(user_keys), plan, previous)
 

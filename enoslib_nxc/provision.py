@@ -80,11 +80,20 @@ def provision(
         failed = parallel.each(todo, set_up).failed
         if failed:
             raise failure("could not be set up", failed, run, boot)
-    _play(run, reports, reach)
+    play(run, reports, reach)
 
 
-def _play(run: Run, reports: Mapping[str, Report], reach: Callable[[Run, str], Access]) -> None:
-    """Run the user's playbooks on the machines that are up."""
+def play(run: Run, reports: Mapping[str, Report], reach: Callable[[Run, str], Access]) -> None:
+    """Run the user's playbooks on the machines that are up.
+
+    Args:
+        run: the run.
+        reports: host -> what its machine says of itself.
+        reach: gives the access to a machine.
+
+    Raises:
+        BootError: a playbook failed.
+    """
     files = run.settings.playbooks.after
     if not files:
         return

@@ -20,6 +20,8 @@ def access(deployment: Deployment, home: Home, host: str) -> Access:
     machine = deployment.machines[host]
     if machine.container:
         return _inside(host, machine.container, deployment.ssh_user)
+    if machine.stock:
+        return _as_it_is(machine, home)
     return Access(
         name=host,
         address=machine.ssh_host,
@@ -29,6 +31,18 @@ def access(deployment: Deployment, home: Home, host: str) -> Access:
         known_hosts=home.known_hosts,
         via=machine.ssh_options,
     )
+
+
+def _as_it_is(machine: Machine, home: Home) -> Access:
+    """Return how a machine that keeps its own system is reached, once it knows our key.
+
+    Nodes of Grid'5000 as root with the deployment's key; those of another provider as it has
+    them, whatever root may do there.
+    """
+    given, _ = entry(machine, home)
+    if machine.reserved:
+        return replace(given, key=home.key)
+    return given if given.user == "root" else replace(given, root_by=("sudo", "-n"))
 
 
 def _inside(host: str, container: Container, user: str) -> Access:
@@ -53,9 +67,11 @@ def own(deployment: Deployment, home: Home, host: str) -> Access:
     """Return the same with the deployment's own key.
 
     Every machine that we booted trusts it from its boot on: so another `ssh.key` needs none.
+    One that keeps its own system is reached as ever.
     """
     usual = access(deployment, home, host)
-    return usual if usual.through else replace(usual, key=home.key)
+    stays = usual.through or deployment.machines[host].stock
+    return usual if stays else replace(usual, key=home.key)
 
 
 def entry(machine: Machine, home: Home) -> tuple[Access, HostKey]:

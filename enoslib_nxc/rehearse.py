@@ -20,7 +20,8 @@ from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.provider import NixOSCompose
-from enoslib_nxc.rehearsal.grid import GridRehearsal, Size
+from enoslib_nxc.rehearsal.grid import GridRehearsal
+from enoslib_nxc.rehearsal.size import Size
 from enoslib_nxc.rehearsal.wanted import MEMORY, wanted
 
 LIFETIME = 12 * 3600.0

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from enoslib_nxc import shell
-from enoslib_nxc.errors import DeadlineError
+from enoslib_nxc import shell, turns
 from enoslib_nxc.shell import Result
 
 LOOK_SECONDS = 0.2
@@ -22,17 +20,6 @@ LOOK_SECONDS = 0.2
 
 CONNECT_TIMEOUT = 30
 """Seconds for TCP and the key exchange: a guest under emulation needs several."""
-
-
-JUMPED = 8
-"""Connections through one jump host at once: sshd begins to refuse new ones at 10 that have
-not logged in yet (MaxStartups in sshd_config(5))."""
-
-_turns: dict[str, threading.BoundedSemaphore] = {}
-"""Jump host -> the connections that it bears."""
-
-_counting = threading.Lock()
-"""Machines that share a jump host ask for it at once."""
 
 
 class HostKey(str, Enum):
@@ -61,6 +48,7 @@ class Access:
         through: words that run a command on it from here, where that is another way than
             ssh ("docker exec -i NAME"); the fields about ssh then mean nothing.
         ansible: Ansible's variables for that way, beside ansible_host, its `address`.
+        root_by: words before a command that make root of the user: "sudo", "-n".
     """
 
     name: str
@@ -73,6 +61,7 @@ class Access:
     patience: int = CONNECT_TIMEOUT
     through: tuple[str, ...] = ()
     ansible: Mapping[str, str] = field(default_factory=dict)
+    root_by: tuple[str, ...] = ()
 
 
 def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
@@ -138,36 +127,20 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
     ]
 
 
-@contextmanager
-def turn(access: Access, timeout: float) -> Iterator[float]:
+def turn(access: Access, timeout: float) -> AbstractContextManager[float]:
     """Wait until a connection may be opened: a jump host bears few at once.
 
     Args:
         access: of the machine; without a jump there is nothing to wait for.
         timeout: seconds for the wait and for what follows.
 
-    Yields:
-        The seconds that are left for that.
-
-    Raises:
-        DeadlineError: the time was over before its turn came.
+    Returns:
+        A context, which gives the seconds that are left for that; entering it raises a
+        DeadlineError when the time was over before its turn came.
     """
     if "-J" not in access.via[:-1]:
-        yield timeout
-        return
-    jump = access.via[access.via.index("-J") + 1]
-    with _counting:
-        turns = _turns.setdefault(jump, threading.BoundedSemaphore(JUMPED))
-    started = time.monotonic()
-    if not turns.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX)):
-        raise DeadlineError(
-            f"{access.name}: no turn on jump host {jump} within {timeout:g} s",
-            details=f"it bears {JUMPED} connections at once",
-        )
-    try:
-        yield max(0.1, round(timeout - (time.monotonic() - started), 1))
-    finally:
-        turns.release()
+        return nullcontext(timeout)
+    return turns.turn(access.via[access.via.index("-J") + 1], access.name, timeout)
 
 
 def to_builder(
@@ -210,7 +183,7 @@ def script(
     Raises:
         CommandError: ssh or the script failed, or the time was over.
     """
-    command = argv(access, "sh", "-s", "--", *arguments, host_key=host_key)
+    command = argv(access, *access.root_by, "sh", "-s", "--", *arguments, host_key=host_key)
     with turn(access, timeout) as left:
         return shell.run(command, timeout=left, stdin=text, check=check)
 
@@ -225,7 +198,6 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
     Args:
         access: how it is reached.
         boot_id: that of the system to be reached; a connection that Ansible shares with an
-        boot_id: that of the system to be reached; a connection that Ansible shares with an
             earlier one is not used.
     """
     if access.through:
@@ -236,8 +208,10 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
         }
     identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
     shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
+    root = {"ansible_become": True} if access.root_by else {}
     return {
         **shared,
+        **root,
         "ansible_host": access.address,
         "ansible_port": access.port,
         "ansible_ssh_common_args": shlex.join([*options(access), *identity]),

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 
-from enoslib_nxc import node, ssh
+from enoslib_nxc import node, ramdisk, ssh
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.ssh import Access, HostKey
 
@@ -21,9 +21,6 @@ IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlayfs"})
 
 SPARE_KIB = 32 << 10
 """Memory that the system which loads the image needs for itself."""
-
-KERNEL_MIB = 96
-"""What the new system needs beside two copies of its initrd (it is unpacked next to itself)."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ class Survey:
         available = int(self.values.get("MemAvailable", "0"))
         needed = copies * size + SPARE_KIB
         total = int(self.values.get("MemTotal", "0")) >> 10
-        boots = 2 * (initrd >> 20) + KERNEL_MIB
+        boots = ramdisk.memory_mib(initrd)
         if available < needed:
             found.append(
                 f"it has {available >> 10} MiB of memory available, "

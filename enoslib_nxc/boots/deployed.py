@@ -1,4 +1,4 @@
-"""The environment that nodes of a Grid'5000 deploy job run before kexec.
+"""The environment that nodes of a Grid'5000 deploy job run before kexec, or keep.
 
 On such a job nothing but Kadeploy lets a user in as root.
 """
@@ -7,21 +7,65 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from enoslib_nxc import parallel, pins, ssh
 from enoslib_nxc.boots import Run
-from enoslib_nxc.errors import BootError, NxcError
+from enoslib_nxc.errors import BootError, NxcError, UnreachableError
 from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.g5k import deployments, where
 from enoslib_nxc.g5k.deployments import Failure, Order
+from enoslib_nxc.model import Machine
+from enoslib_nxc.parallel import Outcomes
 from enoslib_nxc.wait import Deadline
+
+T = TypeVar("T")
 
 SECONDS = 1200.0
 """For one deployment: servers take minutes for each of their reboots, and there are two."""
 
 ANSWER_SECONDS = 45.0
 """For a site's frontend to say that the way there is open."""
+
+
+def resettable(machine: Machine) -> bool:
+    """Tell whether a machine can be deployed from here, whatever has become of it."""
+    return machine.reserved is not None and machine.reserved.deploy
+
+
+def reached(
+    run: Run,
+    hosts: Iterable[str],
+    look: Callable[[str], T],
+    *,
+    anew: Collection[str] = (),
+) -> Outcomes[T]:
+    """Look at machines; those of a deploy job that do not answer are deployed first.
+
+    Not those that were up, where nothing of their site answers.
+
+    Args:
+        run: the run.
+        hosts: which.
+        look: finds out about a machine; raises `UnreachableError` where no root comes in.
+        anew: those that are deployed even if they answer.
+    """
+    found = parallel.each(hosts, look)
+    unreachable = {h for h, e in found.failed.items() if isinstance(e, UnreachableError)}
+    deployed = {h for h in unreachable | set(anew) if resettable(run.machine(h))}
+    deployed -= cut_off(run, deployed & unreachable)
+    if not deployed:
+        return found
+    failed = install(run, deployed)
+    again = parallel.each(deployed - failed.keys(), look)
+    found.done = {**{h: t for h, t in found.done.items() if h not in failed}, **again.done}
+    found.failed = {
+        **{host: e for host, e in found.failed.items() if host not in deployed},
+        **failed,
+        **again.failed,
+    }
+    return found
 
 
 def cut_off(run: Run, hosts: Iterable[str]) -> set[str]:

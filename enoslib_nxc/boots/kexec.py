@@ -14,12 +14,18 @@ from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots import deployed as deployed_first
 from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
 from enoslib_nxc.boots.delivery import Delivery
-from enoslib_nxc.boots.present import Present, UnreachableError, able, remains
+from enoslib_nxc.boots.present import Present, able, remains
 from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.config import Settings
 from enoslib_nxc.data import Scalar
-from enoslib_nxc.errors import BootError, CommandError, NxcError, PlatformError
+from enoslib_nxc.errors import (
+    BootError,
+    CommandError,
+    NxcError,
+    PlatformError,
+    UnreachableError,
+)
 from enoslib_nxc.events import Phase, step
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.release import reboot
@@ -120,7 +126,7 @@ class KexecBoot:
         One that can be reset leaves time for that.
         """
         soon = deadline
-        if _resettable(run.machine(access.name)):
+        if deployed_first.resettable(run.machine(access.name)):
             share = deadline.seconds / (run.settings.retries.boot + 1)
             soon = Deadline(min(deadline.remaining(), share))
         try:
@@ -147,22 +153,7 @@ class KexecBoot:
         def look(host: str) -> Present:
             return able(run.deployment, run.home, host)
 
-        found = parallel.each(hosts, look)
-        deployed = {
-            host
-            for host, error in found.failed.items()
-            if isinstance(error, UnreachableError) and _resettable(run.machine(host))
-        }
-        deployed -= deployed_first.cut_off(run, deployed)
-        if deployed:
-            failed = deployed_first.install(run, deployed)
-            again = parallel.each(deployed - failed.keys(), look)
-            found.done.update(again.done)
-            found.failed = {
-                **{host: e for host, e in found.failed.items() if host not in deployed},
-                **failed,
-                **again.failed,
-            }
+        found = deployed_first.reached(run, hosts, look)
         for host, error in found.failed.items():
             if isinstance(error, UnreachableError):
                 found.failed[host] = self._lost.get(host, error)
@@ -220,11 +211,6 @@ def _check_line(line: str) -> None:
             f"the limit is {context.COMMAND_LINE_LIMIT}",
             resolution="shorten kernel_params",
         )
-
-
-def _resettable(machine: Machine) -> bool:
-    """Tell whether a machine can be brought back from here after a failed kexec."""
-    return machine.reserved is not None and machine.reserved.deploy
 
 
 def _arrived(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Report:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from enoslib_nxc import node, pins, reach, shell, ssh, survey
 from enoslib_nxc.boots.arrival import PATIENCE
-from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.errors import CommandError, PlatformError, UnreachableError
 from enoslib_nxc.g5k import jumped
 from enoslib_nxc.model import Deployment, Machine
 from enoslib_nxc.ssh import Access, HostKey
@@ -15,10 +15,6 @@ from enoslib_nxc.survey import Survey
 
 LET_IN_SECONDS = 60.0
 """For a node to let us in as root."""
-
-
-class UnreachableError(PlatformError):
-    """No root can come in, or nothing answers."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from enoslib_nxc import context, pins, procs, shell, status
+from enoslib_nxc import context, pins, procs, ramdisk, shell, status
 from enoslib_nxc.boots import Checked, Run, accel, console
 from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB, Command
 from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
@@ -32,9 +32,6 @@ QEMU_START_SECONDS = 60.0
 
 OVERHEAD_MIB = 64
 """Memory of a QEMU process beside its guest's."""
-
-KERNEL_MIB = 96
-"""What a guest needs beside two copies of its initrd (it is unpacked next to itself)."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +126,14 @@ def _check_memory(run: Run, hosts: Collection[str], extra: int) -> None:
         extra: MiB that each takes here beside its own memory.
     """
     initrd = run.deployment.artifacts.store.real(run.deployment.artifacts.initrd)
-    size = initrd.stat().st_size >> 20
-    needed = 2 * size + KERNEL_MIB
+    size = initrd.stat().st_size
+    needed = ramdisk.memory_mib(size)
     nodes = [node for node in run.deployment.plan.nodes if node.host in hosts]
     for node in nodes:
         if node.memory < needed:
             raise PlatformError(
                 f"{node.host} has {node.memory} MiB of memory, too little for an initrd "
-                f"of {size} MiB",
+                f"of {size >> 20} MiB",
                 resolution=f"set vm.memory (or roles.{node.role}.memory) to {needed} at least",
             )
     total = sum(node.memory + extra for node in nodes)

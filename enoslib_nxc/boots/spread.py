@@ -1,7 +1,8 @@
 """A file from the home on a site to its nodes by TakTuk, in a tree of ssh connections.
 
 Hosts are started side by side, each by a thread of its own: those that want the same file from
-the same home at about the same time are served by one tree.
+the same home are served by one tree. It begins when all hosts of the run have come, or are
+known not to.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 
 from enoslib_nxc import agent, node, parallel, pins
@@ -21,7 +23,8 @@ from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.transfer import QUESTION_SECONDS, File, Place
 
 GATHER_SECONDS = 2.0
-"""For other hosts to come, once the first wants a file."""
+"""Without any news of the other hosts, after which they are not waited for: more are started
+than threads are there, or one gets the file in another way, slowly."""
 
 SHARE = 0.5
 """Of the time that is left: the rest is for sending the file to each."""
@@ -55,9 +58,43 @@ class Spread:
         self._run = run
         self._least = least
         self._asking = threading.Lock()
-        self._lock = threading.Lock()
+        self._news = threading.Condition()
+        self._expected: frozenset[str] = frozenset()
+        self._settled: set[tuple[str, str]] = set()
         self._why: dict[str, str] = {}
         self._open: dict[tuple[str, str], _Tree] = {}
+
+    def expect(self, hosts: Iterable[str]) -> None:
+        """Say which hosts are going to want files, from now on.
+
+        Args:
+            hosts: all of them; each is `settled` for a file once it comes for it no more.
+        """
+        with self._news:
+            self._expected = frozenset(hosts)
+            self._settled.clear()
+            self._news.notify_all()
+
+    def settled(self, host: str, file: File) -> None:
+        """Say that a host has a file.
+
+        Args:
+            host: the host.
+            file: the file.
+        """
+        with self._news:
+            self._settled.add((host, file.sha256))
+            self._news.notify_all()
+
+    def withdrawn(self, host: str) -> None:
+        """Say that a host comes for nothing any more.
+
+        Args:
+            host: the host.
+        """
+        with self._news:
+            self._expected -= {host}
+            self._news.notify_all()
 
     def able(self, site: str) -> bool:
         """Tell whether TakTuk is where the nodes of a site are at hand."""
@@ -117,29 +154,60 @@ class Spread:
         def broadcast(places: Mapping[str, Place]) -> dict[str, NxcError]:
             return self._broadcast(site, places, file, staged, end)
 
-        failed = self._gathered((site, file.sha256), host, place, broadcast)
+        failed = self._gathered((site, file.sha256), host, place, broadcast, end)
         if host in failed:
             raise CommandError(failed[host].brief, details=failed[host].details)
         return place.target(file)
 
     def _gathered(
-        self, key: tuple[str, str], host: str, place: Place, broadcast: Broadcast
+        self,
+        key: tuple[str, str],
+        host: str,
+        place: Place,
+        broadcast: Broadcast,
+        end: float,
     ) -> dict[str, NxcError]:
-        """Join the tree that is being gathered, or begin one and serve it."""
-        with self._lock:
+        """Join the tree that is being gathered, or begin one and serve it.
+
+        Raises:
+            CommandError: this host's own time was over before the tree had ended.
+        """
+        with self._news:
             first = key not in self._open
             tree = self._open.setdefault(key, _Tree())
             tree.places[host] = place
-        if not first:
-            return tree.failed.result()
-        time.sleep(GATHER_SECONDS)
-        with self._lock:
-            del self._open[key]
+            self._news.notify_all()
+            if first:
+                self._await_others(key, tree, end)
+                del self._open[key]
+        if first:
+            try:
+                tree.failed.set_result(broadcast(tree.places))
+            except BaseException as error:
+                tree.failed.set_exception(error)
         try:
-            tree.failed.set_result(broadcast(tree.places))
-        except BaseException as error:
-            tree.failed.set_exception(error)
-        return tree.failed.result()
+            # one that served the tree has its result by now
+            return tree.failed.result(None if first else max(0.0, end - time.monotonic()))
+        except FutureTimeoutError:
+            raise CommandError(
+                "the tree that it is in has not ended in time", details=f"{host} waited in vain"
+            ) from None
+
+    def _await_others(self, key: tuple[str, str], tree: _Tree, end: float) -> None:
+        """Wait until no other host can come, or nothing was heard of them for a while."""
+        site, sha256 = key
+
+        def missing() -> set[str]:
+            left = self._expected - tree.places.keys()
+            return {h for h in left if (h, sha256) not in self._settled and self._on(h, site)}
+
+        while missing() and (left := end - time.monotonic()) > 0:
+            if not self._news.wait(min(GATHER_SECONDS, left)):
+                return
+
+    def _on(self, host: str, site: str) -> bool:
+        reserved = self._run.machine(host).reserved
+        return reserved is not None and reserved.site == site
 
     def _broadcast(
         self, site: str, places: Mapping[str, Place], file: File, staged: Staged, end: float

@@ -79,6 +79,8 @@ class StagedDelivery:
         self._stage_stores(run, nodes)
         sites = Counter(node.site for node in nodes if not _is_shut(node))
         self._stage(run, sorted(self._by_home(run, sites) - set(self._staged)))
+        if self._spread:
+            self._spread.expect(places)
         if not inline and not self.context_url and places:
             self._publish(run, places)
 
@@ -98,7 +100,11 @@ class StagedDelivery:
                 ensure = partial(_first_that_works, known)
                 path, way = tried(attempts, deadline, ensure)
             except CommandError as error:
+                if trees:
+                    trees.withdrawn(host)
                 raise stayed(host, file, error) from error
+            if trees:
+                trees.settled(host, file)
             there.append(path)
             told = f"{file.path.name} {way}"
             run.report(Event(Phase.PUSH, Status.PROGRESS, host, told))

@@ -53,7 +53,10 @@ def release_nodes(deployment: Deployment, home: Home, timeout: float) -> tuple[s
     ours = [
         machine.host
         for machine in deployment.machines.values()
-        if machine.reserved and machine.state != "planned" and machine.flavour != INSTALLED
+        if machine.reserved
+        and machine.state != "planned"
+        and machine.flavour != INSTALLED
+        and not machine.stock
     ]
 
     def release(host: str) -> None:
@@ -74,7 +77,8 @@ def reboot(
     Args:
         deployment: the record.
         home: the deployment's directory.
-        hosts: which; those that another provider gave only where that is wished.
+        hosts: which; those that another provider gave only where that is wished, and not
+            those that keep their own system.
         timeout: seconds for all.
 
     Returns:
@@ -85,7 +89,8 @@ def reboot(
     def send(host: str) -> None:
         _send(deployment, home, host, deadline)
 
-    wished = [h for h in hosts if not (e := deployment.machines[h].entry) or e.reboot]
+    machines = [deployment.machines[host] for host in hosts]
+    wished = [m.host for m in machines if not m.stock and (m.entry is None or m.entry.reboot)]
     failed = parallel.each(wished, send, cancel=deadline.cancel).failed
     return tuple(error.brief for error in failed.values())
 

@@ -75,6 +75,13 @@ def _no_attribute(store: NixStore, target: Target, timeout: float) -> BuildError
             resolution="a composition's flake sets "
             f"packages.{target.system} = nxc.lib.compose {{ ... }}",
         )
+    if target.name.startswith("::"):
+        return BuildError(
+            brief,
+            details=f"it has: {', '.join(sorted(names))}",
+            resolution="take all_in_one out, and composition_name names the one to build; NXC "
+            "builds several into one image only where there are several, and not for docker",
+        )
     close = difflib.get_close_matches(target.name, names, n=3)
     advice = "set composition_name and flavour to one that it has"
     return BuildError(

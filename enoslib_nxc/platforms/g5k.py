@@ -13,7 +13,7 @@ from enoslib.infra.enos_g5k.provider import (
     _join,
 )
 
-from enoslib_nxc import shell
+from enoslib_nxc import own_system, shell
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import NxcError, PlatformError, StateError
@@ -180,7 +180,8 @@ class G5kPlatform:
     def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
         """Send nodes back to their disks, and delete the jobs.
 
-        After a job of type deploy the site sends them back itself. What was published for
+        Those that kept their own system forget the deployment. After a job of type deploy the
+        site sends nodes back itself. What was published for
         nodes goes last: until then one may boot once more. A site whose API does not answer
         does not keep the jobs of others.
         """
@@ -196,6 +197,7 @@ class G5kPlatform:
         }
         ours = deployment.model_copy(update={"machines": left})
         told += release_nodes(ours, home, deadline.remaining()) if left else ()
+        told += own_system.leave(ours, home, left, deadline.remaining())
         jobs.delete(held, max(DELETE_SECONDS, deadline.remaining()))
         return told + published.take_back(home)
 

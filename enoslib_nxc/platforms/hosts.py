@@ -14,7 +14,7 @@ from typing import TypeAlias
 from enoslib.infra.provider import Provider
 from enoslib.objects import Host, Roles
 
-from enoslib_nxc import parallel, pins, reach, shell, survey
+from enoslib_nxc import own_system, parallel, pins, reach, shell, survey
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
 from enoslib_nxc.events import Reporter
@@ -154,9 +154,13 @@ class HostsPlatform(NoCalendar):
         return True
 
     def release(self, deployment: Deployment, home: Home, timeout: float) -> tuple[str, ...]:
-        """Reboot the machines into their own systems; then destroy them, if they are ours."""
+        """Reboot the machines into their own systems; then destroy them, if they are ours.
+
+        Those that kept theirs forget the deployment.
+        """
         ours = [m.host for m in deployment.machines.values() if m.state != "planned"]
         told = reboot(deployment, home, ours, timeout)
+        told += own_system.leave(deployment, home, ours, timeout)
         if _ours(deployment) and isinstance(self.given, Provider):
             self.given.destroy()
         return told

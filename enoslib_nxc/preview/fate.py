@@ -13,6 +13,10 @@ NOT_UP = {
 """State of a machine on record -> why it is booted."""
 
 
+AS_IT_IS: tuple[Then, str] = ("keep", "own system, left as it is")
+"""What becomes of a machine that keeps its own system."""
+
+
 def fate(
     machine: Machine | None, expected: Identity | None, address: str, *, built: bool
 ) -> tuple[Then, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enoslib_nxc import artifacts as sources
 from enoslib_nxc import deploy, flavours, prepare, state
 from enoslib_nxc.boots import Boot
-from enoslib_nxc.built import Artifacts
+from enoslib_nxc.built import Artifacts, nothing
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.flavours import Flavour, Source
@@ -16,7 +16,7 @@ from enoslib_nxc.model import Deployment, Identity, Node, Plan
 from enoslib_nxc.outlook import Outlook, Seat, joined
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.prepare import Side
-from enoslib_nxc.preview.fate import fate
+from enoslib_nxc.preview.fate import AS_IT_IS, fate
 from enoslib_nxc.preview.model import Build, Group, Host, Preview, Then
 from enoslib_nxc.preview.reach import Reach, reach
 
@@ -35,7 +35,10 @@ class _Part:
     def of(cls, row: Flavour, settings: Settings, previous: Deployment | None) -> _Part:
         settings = row.effective(settings.only(row.name))
         before = previous.only(row.name) if previous else None
-        built = sources.at_hand(settings, before.artifacts if before else None)
+        if row.stock:
+            built: Artifacts | None = nothing(row.name, settings.build.system, settings.roles)
+        else:
+            built = sources.at_hand(settings, before.artifacts if before else None)
         return cls(row, row.boot(), settings, built, before)
 
 
@@ -70,7 +73,7 @@ def preview(settings: Settings, source: Source) -> Preview:
     return Preview(
         job_name=settings.job_name,
         groups=tuple(_group(part, named[name]) for name, part in parts.items()),
-        builds=tuple(map(_build, parts.values())),
+        builds=tuple(_build(part) for part in parts.values() if not part.row.stock),
         hosts=tuple(_hosts(settings, parts, plan, outlook)),
         networks=outlook.networks,
         reach=_reach(settings, plan, outlook),
@@ -112,7 +115,10 @@ def _hosts(
         part, seat = parts[name], outlook.seats[node.host]
         held = part.previous.machines if part.previous else {}
         known = held.get(node.host), wanted[name].get(node.host)
-        then, reason = fate(*known, seat.address, built=part.built is not None)
+        if part.row.stock:
+            then, reason = AS_IT_IS
+        else:
+            then, reason = fate(*known, seat.address, built=part.built is not None)
         yield _host(node, part.row, seat, then, reason)
 
 

@@ -8,10 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 from enoslib_nxc import parallel, procs, shell
 from enoslib_nxc.boots import accel
@@ -33,11 +31,12 @@ from enoslib_nxc.rehearsal.machines import (
     SSH,
     Machines,
 )
+from enoslib_nxc.rehearsal.node_states import ABSENT
 from enoslib_nxc.rehearsal.oarexec import Oarexec
-from enoslib_nxc.rehearsal.scheduler import ABSENT
 from enoslib_nxc.rehearsal.server import CLIENT_FILE, Rehearsal
 from enoslib_nxc.rehearsal.service import Settings, SiteService
 from enoslib_nxc.rehearsal.site import Node, Site, SiteSpec
+from enoslib_nxc.rehearsal.size import Size
 from enoslib_nxc.rehearsal.standard import environments
 from enoslib_nxc.rehearsal.web import PublicWeb
 from enoslib_nxc.wait import Deadline
@@ -46,23 +45,6 @@ ACCOUNTS = ("ada", "grace")
 """Who has an account: those of `embedded/rehearsal/accounts.nix`."""
 
 GUARD = Path(__file__).with_name("guard.sh")
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a rehearsal is; the nodes' memory is that of their cluster.
-
-    Args:
-        frontend_memory: MiB of each frontend.
-        disk: bytes of each frontend's disk, for homes; it takes no more than is written.
-        lifetime: seconds after which everything ends, whatever happens.
-        accel: accelerator of the virtual machines.
-    """
-
-    frontend_memory: int = 384
-    disk: int = 8 << 30
-    lifetime: float = 12 * 3600.0
-    accel: Literal["auto", "kvm", "tcg"] = "auto"
 
 
 class GridRehearsal:

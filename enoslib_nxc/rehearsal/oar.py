@@ -16,10 +16,10 @@ from enoslib_nxc.errors import CommandError, DeadlineError
 from enoslib_nxc.rehearsal import oar_sql
 from enoslib_nxc.rehearsal.admission import JobRequest
 from enoslib_nxc.rehearsal.jobs import Job
+from enoslib_nxc.rehearsal.node_states import ABSENT, ALIVE
 from enoslib_nxc.rehearsal.oarsub import OarError
 from enoslib_nxc.rehearsal.replies import OURS, RefusalError
 from enoslib_nxc.rehearsal.resources import Resource
-from enoslib_nxc.rehearsal.scheduler import ABSENT, ALIVE
 from enoslib_nxc.rehearsal.walltime import ChangeRequest, Rules
 
 FRESH = 0.2

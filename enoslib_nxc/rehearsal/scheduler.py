@@ -12,11 +12,9 @@ from dataclasses import replace
 from enoslib_nxc.rehearsal import plan, walltime
 from enoslib_nxc.rehearsal.admission import JobRequest, admit
 from enoslib_nxc.rehearsal.jobs import Job, Pace, State, summary
+from enoslib_nxc.rehearsal.node_states import ABSENT, ALIVE, SUSPECTED, NodeStates
 from enoslib_nxc.rehearsal.oarsub import VERIFY, OarError
 from enoslib_nxc.rehearsal.resources import Resource, chooser
-
-ALIVE, ABSENT, SUSPECTED, DEAD = "Alive", "Absent", "Suspected", "Dead"
-"""OAR's states of a node."""
 
 
 class Scheduler:
@@ -51,7 +49,7 @@ class Scheduler:
         self.now = clock()
         self._jobs: dict[int, Job] = {}
         self._next_uid = first
-        self._hosts: dict[str, str] = {}
+        self._nodes = NodeStates()
         self._ended: list[Job] = []
         self._changed = True
 
@@ -85,12 +83,12 @@ class Scheduler:
 
     def host_state(self, host: str) -> str:
         """Return OAR's state of a node."""
-        return self._hosts.get(host, ALIVE)
+        return self._nodes.of(host)
 
     def set_host_state(self, host: str, state: str) -> None:
         """Change OAR's state of a node, as its administrators or its checks do."""
         self.advance()
-        self._hosts[host] = state
+        self._nodes.put([host], state)
         self._changed = True
         self._plan()
 
@@ -256,7 +254,7 @@ class Scheduler:
             self._keep(replace(job.to(end, now), stopped_at=now).told(switch))
             self._ended.append(self._jobs[job.uid])
             if job.order.deploy or self._machines:
-                self._hosts.update(dict.fromkeys(self.hosts(job), ABSENT))
+                self._nodes.put(self.hosts(job), ABSENT)
         elif job.state is State.WAITING and killed:
             message = "Job killed by Leon directly"
             # it stopped when it was to start: at 0, unless it was reserved
@@ -289,11 +287,7 @@ class Scheduler:
         self._changed = True
 
     def _usable(self, *states: str) -> frozenset[int]:
-        return frozenset(
-            uid
-            for uid, resource in self.resources.items()
-            if not resource.host or self.host_state(resource.host) in states
-        )
+        return self._nodes.usable(self.resources, *states)
 
     def _plan(self) -> None:
         """Place all waiting jobs anew, if anything is not as it was."""

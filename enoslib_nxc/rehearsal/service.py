@@ -15,8 +15,9 @@ from enoslib_nxc.rehearsal.batch import Batch
 from enoslib_nxc.rehearsal.deployments import Deployments, Rights
 from enoslib_nxc.rehearsal.environments import Catalog
 from enoslib_nxc.rehearsal.jobs import Job, Pace, State
+from enoslib_nxc.rehearsal.node_states import ABSENT, ALIVE, SUSPECTED
 from enoslib_nxc.rehearsal.resources import resources_of
-from enoslib_nxc.rehearsal.scheduler import ABSENT, ALIVE, SUSPECTED, Scheduler
+from enoslib_nxc.rehearsal.scheduler import Scheduler
 from enoslib_nxc.rehearsal.site import Node
 from enoslib_nxc.rehearsal.testbed import Testbed
 from enoslib_nxc.rehearsal.vlans import Vlans

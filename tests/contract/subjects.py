@@ -36,10 +36,14 @@ class Case:
     lent: bool = False
 
     def __str__(self) -> str:
-        return "hosts" if self.lent else self.flavour
+        return "hosts" if self.lent and self.flavour != flavours.STOCK else self.flavour
 
 
-CASES = (*map(Case, flavours.FLAVOURS), Case("vm-paused"), Case("vm-ramdisk", lent=True))
+CASES = (
+    *(Case(name, lent=name == flavours.STOCK) for name in flavours.FLAVOURS),
+    Case("vm-paused"),
+    Case("vm-ramdisk", lent=True),
+)
 """Every flavour of ours, one of another package, and the hosts of another provider."""
 
 
@@ -100,7 +104,7 @@ def subject(case: Case) -> Subject:
         grant = _promised(plan, calendar=row.calendar)
     else:
         grant = platform.acquire(provider.settings, home, plan, None, silent)
-    deployment = _recorded(case, home, plan, grant)
+    deployment = _recorded(case, home, plan, grant, stock=row.stock)
     home.save(deployment)
     return Subject(provider, source, row, platform, row.boot(), home, deployment)
 
@@ -124,8 +128,8 @@ def _promised(plan: Plan, *, calendar: bool) -> Grant:
     return Grant(machines, ("192.0.2.0/24",), lent=not calendar)
 
 
-def _recorded(case: Case, home: Home, plan: Plan, grant: Grant) -> Deployment:
-    update = {"flavour": case.flavour}
+def _recorded(case: Case, home: Home, plan: Plan, grant: Grant, *, stock: bool) -> Deployment:
+    update = {"flavour": case.flavour, "stock": stock}
     part = Part(
         flavour=case.flavour,
         roles=tuple(ROLES),

@@ -170,7 +170,7 @@ def test_compose_info_whose_initrd_is_not_here(built, tmp_path):
 def test_too_little_memory_in_the_machine(built):
     assert refused(PlatformError, **built(initrd_mib=500)) == (
         "server has 384 MiB of memory, too little for an initrd of 500 MiB\n"
-        "-> set vm.memory (or roles.server.memory) to 1096 at least"
+        "-> set vm.memory (or roles.server.memory) to 1627 at least"
     )
 
 

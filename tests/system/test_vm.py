@@ -15,6 +15,7 @@ from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, read_lock
 from enoslib_nxc.debian.store import store_path
 from enoslib_nxc.errors import ArtifactError, BootError, PlatformError, ToolMissingError
+from enoslib_nxc.ramdisk import memory_mib
 from tests.system import embedded_build, lab
 
 JOB = "sharing"
@@ -271,7 +272,7 @@ def test_too_little_memory(built):
         provider("small", {"server": 1}, vm={"memory": 96}).init()
     assert str(caught.value) == (
         f"server has 96 MiB of memory, too little for an initrd of {size} MiB\n"
-        f"-> set vm.memory (or roles.server.memory) to {2 * size + 96} at least"
+        f"-> set vm.memory (or roles.server.memory) to {memory_mib(size << 20)} at least"
     )
     assert state.find("small") is None
 

@@ -323,3 +323,31 @@ def test_names_what_docker_lacks(docker_store: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         read_docker(docker_store, flavour="vm")
     assert caught.value.brief == f"{info} was built for flavour vm, not docker"
+
+
+def test_docker_of_several_compositions(docker_store: Path) -> None:
+    one = {key: DOCKER[key] for key in ("image", "docker-compose-file", "test_script")}
+    several = {
+        "composition": {**one, "roles": ["agent", "server"]},
+        "other": {**one, "roles": ["agent"], "roles_distribution": {"agent": 3}},
+    }
+    info = docker_store / "info.json"
+    info.write_text(json.dumps({"flavour": "docker", "compositions_info": several}))
+    store = StoreMap(root=docker_store)
+    other = compose_info.read(info, flavour="docker", composition="other", store=store)
+    assert set(other.roles) == {"agent"}
+    assert other.roles_distribution == {"agent": 3}
+    assert other.composition == "other"
+    with pytest.raises(ArtifactError) as caught:
+        compose_info.read(info, flavour="docker", composition="none", store=store)
+    assert str(caught.value) == (
+        f"{info} has no composition 'none'\n"
+        "-> set composition_name to one of those in it: composition, other"
+    )
+    del several["other"]["roles"]
+    info.write_text(json.dumps({"flavour": "docker", "compositions_info": several}))
+    with pytest.raises(ArtifactError) as caught:
+        compose_info.read(info, flavour="docker", composition="composition", store=store)
+    assert caught.value.brief == (
+        f"{info} is no compose info: it lacks 'compositions_info.other.roles'"
+    )

@@ -102,6 +102,26 @@ def test_hosts_of_another_provider_are_for_roles_without_a_flavour_of_their_own(
     )
 
 
+def test_machines_of_another_provider_that_keep_their_system() -> None:
+    wish = settings(flavour="vm-ramdisk", roles={"a": 1, "b": {"flavour": "stock"}})
+    with pytest.raises(ConfigError) as caught:
+        flavours.rows(wish, Source())
+    assert caught.value.brief == (
+        "flavour stock is for hosts of another provider, and none were given"
+    )
+    source = Source(hosts=[], lent=True)
+    rows = flavours.rows(wish, source)
+    assert {name: row.stock for name, row in rows.items()} == {
+        "vm-ramdisk": False,
+        "stock": True,
+    }
+    # both from the same provider, in the order of the roles
+    assert list(flavours.platforms(rows, source).values()) == [("vm-ramdisk", "stock")]
+    here = settings(flavour="stock", roles={"a": 1, "b": {"flavour": "vm-ramdisk"}})
+    rows = flavours.rows(here, source)
+    assert rows["vm-ramdisk"].description == "virtual machines here, in memory"
+
+
 def test_what_a_boot_sees_of_a_deployment() -> None:
     whole = deployment()
     seen = whole.only("g5k-ramdisk")

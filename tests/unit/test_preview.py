@@ -77,7 +77,7 @@ def text(plan: Preview) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", [n for n, row in FLAVOURS.items() if not row.stock])
 def test_every_flavour_can_be_planned(flavour: str) -> None:
     plan = planned(flavour=flavour)
     assert [each.host for each in plan.hosts] == ["server", "agent1", "agent2"]
@@ -90,6 +90,17 @@ def test_every_flavour_can_be_planned(flavour: str) -> None:
     assert json.loads(plan.model_dump_json())["hosts"][2]["tags"] == ["compute"]
     assert Preview.model_validate_json(plan.model_dump_json()) == plan
     assert state.find("test") is None
+
+
+def test_a_machine_that_keeps_its_system() -> None:
+    roles = {"database": {"nodes": 1, "flavour": "g5k-stock"}, "agent": 1}
+    plan = planned(flavour="g5k-ramdisk", roles=roles)
+    assert fates(plan) == {
+        "database": "keep: own system, left as it is",
+        "agent": "boot: new",
+    }
+    assert [each.flavour for each in plan.builds] == ["g5k-ramdisk"]
+    assert [each.all_of for each in plan.reach] == [("agent",), ("database",)]
 
 
 def test_virtual_machines() -> None:

@@ -1,6 +1,9 @@
 """Trees of TakTuk without one: who is served together, what is told of those that are not."""
 
 import shlex
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -57,7 +60,7 @@ def site(monkeypatch, tmp_path):
     monkeypatch.setattr(spread, "Place", Node)
     monkeypatch.setattr(agent, "script", site.script)
     monkeypatch.setattr(where, "frontend", lambda *_words: FRONTEND)
-    monkeypatch.setattr(spread, "GATHER_SECONDS", 0.2)
+    monkeypatch.setattr(spread, "GATHER_SECONDS", 20)
     site.node = Node
     return site
 
@@ -81,6 +84,7 @@ def place_of(site, tmp_path, host, number, directory="/tmp/ours"):
 
 def spread_to(site, tmp_path, *hosts, least=2, directories=("/tmp/ours",)):
     trees = Spread(run_of(tmp_path, *hosts), least=least)
+    trees.expect(hosts)
     places = {
         host: place_of(site, tmp_path, host, number, directories[number % len(directories)])
         for number, host in enumerate(hosts, 1)
@@ -104,6 +108,68 @@ def test_all_that_come_at_once_are_one_tree(site, tmp_path):
     assert tree["PART"].startswith(f"/tmp/ours/{'1' * 64}.part-")
     assert tree["PART"].endswith("-taktuk")
     assert site.asked == 1
+
+
+@pytest.fixture
+def trio(site, tmp_path):
+    """Three hosts of a run, each with a thread that wants the file; and their trees."""
+    hosts = ("agent1", "agent2", "agent3")
+    site.serves = set(hosts)
+    trees = Spread(run_of(tmp_path, *hosts), least=2)
+    trees.expect(hosts)
+    places = {host: place_of(site, tmp_path, host, n) for n, host in enumerate(hosts, 1)}
+
+    def want(host, seconds=60):
+        return trees.ensure(host, places[host], IMAGE, STAGED, seconds)
+
+    with ThreadPoolExecutor(4) as pool:
+        yield trees, lambda host, **more: pool.submit(want, host, **more)
+
+
+def waiting(trees, count):
+    """Wait until so many hosts are in the tree that is gathered."""
+    while sum(len(tree.places) for tree in trees._open.values()) < count:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("news", ["settled", "withdrawn"])
+def test_a_tree_begins_when_the_last_is_known_not_to_come(site, trio, news):
+    trees, want = trio
+    wanted = [want("agent1"), want("agent2")]
+    waiting(trees, 2)
+    assert site.trees == []
+    trees.settled("agent3", IMAGE) if news == "settled" else trees.withdrawn("agent3")
+    assert [each.result(5) for each in wanted] == [f"/tmp/ours/{'1' * 64}"] * 2
+    assert len(site.trees[0]["NODES"].split()) == 2
+
+
+def test_hosts_of_which_nothing_is_heard_are_not_waited_for(site, trio, monkeypatch):
+    monkeypatch.setattr(spread, "GATHER_SECONDS", 0.1)
+    _, want = trio
+    wanted = [want("agent1"), want("agent2")]
+    assert [each.result(5) for each in wanted]
+    assert len(site.trees) == 1
+
+
+def test_a_host_in_another_s_tree_has_a_deadline_of_its_own(site, trio, monkeypatch):
+    trees, want = trio
+    going_on = threading.Event()
+    real = agent.script
+
+    def slow(*words, **more):
+        going_on.wait(10)
+        return real(*words, **more)
+
+    monkeypatch.setattr(agent, "script", slow)
+    trees.withdrawn("agent3")
+    first = want("agent1")
+    waiting(trees, 1)
+    hurried = want("agent2", seconds=0.4)
+    with pytest.raises(CommandError) as caught:
+        hurried.result(5)
+    assert caught.value.brief == "the tree that it is in has not ended in time"
+    going_on.set()
+    assert first.result(5)
 
 
 def test_nodes_with_room_elsewhere_are_another_tree(site, tmp_path):

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from enoslib_nxc import ssh
+from enoslib_nxc import ssh, turns
 from enoslib_nxc.errors import DeadlineError
 from enoslib_nxc.ssh import Access
 
@@ -36,23 +36,23 @@ def most_at_once(via):
 
 
 def test_few_at_once_through_a_jump_host():
-    assert most_at_once(JUMP) == ssh.JUMPED
+    assert most_at_once(JUMP) == turns.JUMPED
 
 
 def test_all_at_once_without_one():
-    assert most_at_once(("-F", "none")) > ssh.JUMPED
+    assert most_at_once(("-F", "none")) > turns.JUMPED
 
 
 def test_who_waits_gives_up_when_the_time_is_over():
     access = Access("node", "node", 22, "root", None, None, JUMP)
     with ExitStack() as busy:
-        for _ in range(ssh.JUMPED):
+        for _ in range(turns.JUMPED):
             assert busy.enter_context(ssh.turn(access, 60)) == 60
         with pytest.raises(DeadlineError) as caught:
             ssh.script(access, "true", timeout=0.05)
     assert str(caught.value) == (
         "node: no turn on jump host ada@access.grid5000.fr within 0.05 s\n"
-        f"  it bears {ssh.JUMPED} connections at once"
+        f"  it bears {turns.JUMPED} connections at once"
     )
     with ssh.turn(access, 60) as left:
         assert left == 60
@@ -61,7 +61,7 @@ def test_who_waits_gives_up_when_the_time_is_over():
 def test_the_wait_counts():
     access = Access("node", "node", 22, "root", None, None, JUMP)
     with ExitStack() as busy:
-        for _ in range(ssh.JUMPED):
+        for _ in range(turns.JUMPED):
             busy.enter_context(ssh.turn(access, 60))
         free = busy.pop_all()
         thread = threading.Timer(0.3, free.close)

@@ -233,6 +233,7 @@ class Trees:
 
     def __init__(self, sites, serves):
         self.sites, self.serves, self.asked = sites, serves, []
+        self.expected, self.news = [], []
 
     def __call__(self, run, *, least):
         self.least = least
@@ -244,6 +245,15 @@ class Trees:
     def insist(self, site):
         if site not in self.sites:
             raise PlatformError(f"no taktuk on {site}")
+
+    def expect(self, hosts):
+        self.expected = list(hosts)
+
+    def settled(self, host, file):
+        self.news.append((host, file.path.name))
+
+    def withdrawn(self, host):
+        self.news.append((host, "withdrawn"))
 
     def ensure(self, host, place, file, staged, seconds):
         self.asked.append((host, file.path.name, staged.path))
@@ -280,6 +290,9 @@ def test_taktuk_where_it_is(homes, tmp_path, monkeypatch, push, works, tried):
     ]
     assert trees.asked == (by_taktuk if "taktuk" in tried else [])
     assert trees.least == (1 if push == "taktuk" else 2)
+    assert trees.expected == ["server", "agent"]
+    # however it came by them, the others need not wait for it
+    assert trees.news == [("server", "kernel"), ("server", "initrd")]
 
 
 def test_where_taktuk_is_not_or_for_one_node_all_is_sent_from_here(

@@ -96,7 +96,7 @@ def test_room_on_disk_comes_first():
         ),
         (
             {"MemTotal": "260000", "MemAvailable": "250000"},
-            "it has 253 MiB of memory, the image needs 276",
+            "it has 253 MiB of memory, the image needs 371",
         ),
     ],
 )

@@ -76,6 +76,10 @@ in {
             (systemsOf { name = "nspawn"; } compositionName value);
         }) given;
       several = lib.mapAttrs' (flavourName: flavour:
-        lib.nameValuePair "::${flavourName}" (infoOf flavour given)) flavours;
+        lib.nameValuePair "::${flavourName}" (infoOf flavour given)) flavours
+        // {
+          "::docker" = docker.composeInfoOfAll { name = "docker"; }
+            (builtins.mapAttrs (systemsOf { name = "docker"; }) given);
+        };
     in single // (if builtins.length (builtins.attrNames given) > 1 then several else { });
 }

@@ -38,15 +38,23 @@ let
     volumes = { nxc-shared = null; };
     services = builtins.mapAttrs (service value) value.roles;
   });
-in {
-  # value: a composition, its roles as systems.
-  composeInfo = flavour: value: derive.writeText "compose-info.json" (builtins.toJSON ({
+  described = value: {
     image = "${image}";
     roles = lib.attrNames value.roles;
     docker-compose-file = "${composeFile value}";
     test_script = "${derive.writeText "test-script" (value.testScript or "")}";
-    flavour = flavour.name;
   } // lib.optionalAttrs (value ? rolesDistribution) {
     roles_distribution = value.rolesDistribution;
-  }));
+  };
+in {
+  # value: a composition, its roles as systems.
+  composeInfo = flavour: value: derive.writeText "compose-info.json"
+    (builtins.toJSON (described value // { flavour = flavour.name; }));
+
+  # Of all compositions, under their names as in the other flavours. NXC makes no "::docker":
+  # its images hold nothing, so one is that of all compositions anyway.
+  composeInfoOfAll = flavour: values: derive.writeText "compose-info.json" (builtins.toJSON {
+    flavour = flavour.name;
+    compositions_info = builtins.mapAttrs (_: described) values;
+  });
 }

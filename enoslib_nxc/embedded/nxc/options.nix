@@ -87,6 +87,18 @@ in {
 
   nxc = {
     postBootCommands = option "lines" "";
+    users = {
+      names = option "list" [ ];
+      prefixHome = option "string" "/home";
+    };
+    sharedDirs = {
+      kind = "submodules";
+      options = {
+        export = option "bool" false;
+        server = option "string" "";
+      };
+    };
+    sharedDirsBootCommands = option "lines" "";
     qemu-script = ignored;
     root-sshKeys = ignored;
     wait-online = ignored;

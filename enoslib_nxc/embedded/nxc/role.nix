@@ -5,7 +5,7 @@ let
   config = evaluate {
     subject = "role `${role}' of `${compositionName}'";
     args = { inherit pkgs; modulesPath = ""; };
-    inherit modules;
+    modules = modules ++ [ ./shared.nix ];
   };
   units = import ./units.nix { inherit lib derive; } config;
 
@@ -19,6 +19,7 @@ let
     config.environment.sessionVariables
     config.boot.postBootCommands
     config.nxc.postBootCommands
+    config.nxc.sharedDirsBootCommands
     (map (wrapper: wrapper.source) (lib.attrValues config.security.wrappers))
   ]);
   installed = lib.unique (lib.concatMap (package: package.closure or [ package ])
@@ -62,7 +63,8 @@ in {
     ready = ./guest/ready.sh;
     kernelModules = config.boot.kernelModules;
     hasSysctl = if config.boot.kernel.sysctl == { } then "" else "1";
-    postBoot = accounts + config.boot.postBootCommands + "\n" + config.nxc.postBootCommands;
+    # homes may be in a shared directory
+    postBoot = config.nxc.sharedDirsBootCommands + accounts + config.boot.postBootCommands + "\n" + config.nxc.postBootCommands;
     # names only: a ramdisk carries no second copy of the kernel and of itself
     kernelPath = builtins.unsafeDiscardStringContext "${debian.kernel}/bzImage";
     initrdPath = builtins.unsafeDiscardStringContext "${debian.stage1}/initrd";
