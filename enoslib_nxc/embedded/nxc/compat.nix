@@ -4,17 +4,18 @@
 { config, lib, pkgs, ... }:
 let
   table = (builtins.fromJSON (builtins.readFile ./compat.json)).names;
-  known = lib.concatStringsSep ", " (lib.attrNames table);
-  chosen = map (name: {
-    inherit name;
-    given = table.${name} or (throw
-      "${subject}: enoslib.compat has no `${name}'. It knows: ${known}.");
-  }) (lib.unique config.enoslib.compat);
+  known = lib.concatStringsSep ", "
+    (lib.attrNames (lib.filterAttrs (_: given: given.debian != null) table));
+  fail = text: throw "${subject}: enoslib.compat: ${text}";
+  chosen = map (name:
+    let given = table.${name} or (fail "there is no `${name}'. It knows: ${known}.");
+    in if given.debian == null then fail "`${name}': ${given.reason}." else { inherit name given; })
+    (lib.unique config.enoslib.compat);
 
-  package = name: debian: pkgs.${debian} or (throw
-    "${subject}: enoslib.compat: `${name}' needs the package ${debian}, which debian.lock.json does not have: enoslib-nxc lock --add ${debian} DIRECTORY");
-  wheel = name: wanted: pkgs.${wanted} or (throw
-    "${subject}: enoslib.compat: `${name}' needs the wheel ${wanted}, which debian.lock.json does not have: take `wheels' over from the lock that comes with enoslib-nxc");
+  package = name: debian: pkgs.${debian} or (fail
+    "`${name}' needs the package ${debian}, which debian.lock.json does not have: enoslib-nxc lock --add ${debian} DIRECTORY");
+  wheel = name: wanted: pkgs.${wanted} or (fail
+    "`${name}' needs the wheel ${wanted}, which debian.lock.json does not have: take `wheels' over from the lock that comes with enoslib-nxc");
 
   file = path: source: ''
     mkdir -p ${builtins.dirOf path}
@@ -26,6 +27,15 @@ in {
     map (package name) given.debian ++ map (wheel name) (given.wheels or [ ])) chosen;
   environment.etc."enoslib-compat" = lib.mkIf (chosen != [ ]) {
     text = lib.concatMapStrings (one: "${one.name}\n") chosen;
+  };
+  # maintainer scripts, which would enable it, are not run
+  systemd.services = lib.optionalAttrs (builtins.any (one: lib.elem "docker.io" one.given.debian) chosen) {
+    docker = {
+      description = "Docker";
+      wantedBy = [ "multi-user.target" ];
+      script = "exec dockerd --group root";
+      serviceConfig = { Delegate = true; KillMode = "process"; LimitNOFILE = "infinity"; };
+    };
   };
   boot.postBootCommands = lib.concatMapStrings ({ given, ... }:
     lib.concatStrings (lib.mapAttrsToList file (given.files or { }))) chosen;

@@ -4,4 +4,4 @@
 import os
 import sys
 
-os.execvp("dool", ["dool", *sys.argv[1:]])
+os.execvp("dool", ["dool", *sys.argv[1:]])  # noqa: S606, S607
