@@ -132,8 +132,8 @@ def _covering(
     has: Mapping[str, Collection[str]], asked: Collection[str], missing: Collection[str]
 ) -> list[str]:
     known = {one for brought in has.values() for one in brought}
-    for wanted in (set(asked) & known, set(missing) & known):
-        names = [name for name, brought in has.items() if wanted and wanted <= set(brought)]
+    for wanted in ({*asked} & known | {*missing}, {*missing}):
+        names = [name for name, brought in has.items() if wanted <= {*brought}]
         if names:
             return names
     return []
