@@ -15,7 +15,7 @@ let
   package = name: debian: pkgs.${debian} or (fail
     "`${name}' needs the package ${debian}, which debian.lock.json does not have: enoslib-nxc lock --add ${debian} DIRECTORY");
   wheel = name: wanted: pkgs.${wanted} or (fail
-    "`${name}' needs the wheel ${wanted}, which debian.lock.json does not have: take `wheels' over from the lock that comes with enoslib-nxc");
+    "`${name}' needs the wheel ${wanted}, which debian.lock.json does not have: enoslib-nxc lock DIRECTORY");
 
   file = path: source: ''
     mkdir -p ${builtins.dirOf path}
