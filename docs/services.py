@@ -53,7 +53,7 @@ composition's system (its variable `enoslib_nxc_role`, which `init()` sets).
 
 Commands that EnOSlib runs by itself (`which fping || apt install -y fping`) find their program
 or fail with what the shell says. `ansible-playbook` in a shell knows the tasks when
-`ANSIBLE_ACTION_PLUGINS` is the directory `enoslib_nxc.actions.DIRECTORY`.
+`ANSIBLE_ACTION_PLUGINS` is the directory `enoslib_nxc.presence.DIRECTORY`.
 """
 
 STATES = {

@@ -1,8 +1,8 @@
 """What EnOSlib's services need on machines, by name: the table that Nix reads too.
 
 `embedded/nxc/compat.json` is the one place where it is written: the embedded library's
-`compat.nix` and the NixOS module `nix/compat.nix` install from it, the tasks of `actions/` look
-for what it names, and `docs/services.md` is made of it.
+`compat.nix` and the NixOS module `nix/compat.nix` install from it, the tasks of `presence/`
+look for what it names, and `docs/services.md` is made of it.
 """
 
 from __future__ import annotations

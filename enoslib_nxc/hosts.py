@@ -24,7 +24,7 @@ def to_host(deployment: Deployment, home: Home, planned: Node) -> Host:
 
     `address` is the one that other machines use: services of EnOSlib hand it to them, and
     match hosts by it. How it is reached from here is in `extra`, and its role, by which
-    tasks that would install something know that they need not (`actions/`).
+    tasks that would install something know that they need not (`presence/`).
     """
     machine = deployment.machines[planned.host]
     access = reach.access(deployment, home, machine.host)

@@ -13,7 +13,7 @@ import pytest
 from enoslib.errors import EnosFailedHostsError
 
 import enoslib_nxc
-from enoslib_nxc import actions
+from enoslib_nxc import presence
 from enoslib_nxc.names import ROLE_VARIABLE
 from tests.system import lab
 
@@ -182,10 +182,10 @@ def test_a_library_of_one_s_own_stays_in_force():
 
 
 def test_it_is_active_with_the_import():
-    assert enoslib_nxc.actions is actions
+    assert enoslib_nxc.presence is presence
     from ansible.plugins.loader import action_loader
 
     for name in ("apt", "pip", "get_url"):
         found = action_loader.find_plugin(name)
-        assert found == str(actions.DIRECTORY / f"{name}.py")
+        assert found == str(presence.DIRECTORY / f"{name}.py")
     assert action_loader.find_plugin("ansible.builtin.apt") is None

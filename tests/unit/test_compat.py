@@ -4,8 +4,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from enoslib_nxc import compat
-from enoslib_nxc.actions.pip import joined, parse
-from enoslib_nxc.actions.present import answer, question, words
+from enoslib_nxc.presence.look import answer, question, words
+from enoslib_nxc.presence.pip import joined, parse
 
 TABLE = compat.table()
 

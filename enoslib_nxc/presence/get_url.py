@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from enoslib_nxc import compat
-from enoslib_nxc.actions.present import Presence, failed, present
+from enoslib_nxc.presence.look import Presence, failed, present
 
 
 class ActionModule(Presence):

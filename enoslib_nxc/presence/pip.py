@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from packaging.requirements import InvalidRequirement, Requirement
 
 from enoslib_nxc import compat
-from enoslib_nxc.actions.present import Presence, failed, present, words
+from enoslib_nxc.presence.look import Presence, failed, present, words
 
 
 def parse(lines: list[str]) -> list[Requirement | str]:

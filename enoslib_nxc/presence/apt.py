@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from enoslib_nxc import compat
-from enoslib_nxc.actions.present import Presence, failed, present, words
+from enoslib_nxc.presence.look import Presence, failed, present, words
 
 # NAME, NAME:ARCHITECTURE, NAME=VERSION, NAME/RELEASE (apt-get(8), "install")
 _NAME = re.compile(r"[^:=/]+")
