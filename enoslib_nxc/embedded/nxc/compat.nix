@@ -22,21 +22,25 @@ let
     cp ${./compat + "/${source}"} ${path}
     chmod 755 ${path}
   '';
+  docker = builtins.any (one: lib.elem "docker.io" one.given.debian) chosen;
 in {
   environment.systemPackages = lib.concatMap ({ name, given }:
     map (package name) given.debian ++ map (wheel name) (given.wheels or [ ])) chosen;
   environment.etc."enoslib-compat" = lib.mkIf (chosen != [ ]) {
     text = lib.concatMapStrings (one: "${one.name}\n") chosen;
   };
-  # maintainer scripts, which would enable it, are not run
-  systemd.services = lib.optionalAttrs (builtins.any (one: lib.elem "docker.io" one.given.debian) chosen) {
-    docker = {
-      description = "Docker";
-      wantedBy = [ "multi-user.target" ];
-      script = "exec dockerd --group root";
-      serviceConfig = { Delegate = true; KillMode = "process"; LimitNOFILE = "infinity"; };
-    };
+  # what maintainer scripts would do, which are not run
+  systemd.services.docker = lib.mkIf docker {
+    description = "Docker";
+    wantedBy = [ "multi-user.target" ];
+    script = "exec dockerd --group root";
+    serviceConfig = { Delegate = true; KillMode = "process"; LimitNOFILE = "infinity"; };
   };
-  boot.postBootCommands = lib.concatMapStrings ({ given, ... }:
+  boot.postBootCommands = lib.optionalString docker ''
+    for program in iptables ip6tables; do
+      ln -sf xtables-legacy-multi /usr/sbin/$program
+      ln -sf ../sbin/$program /usr/bin/$program
+    done
+  '' + lib.concatMapStrings ({ given, ... }:
     lib.concatStrings (lib.mapAttrsToList file (given.files or { }))) chosen;
 }
