@@ -102,8 +102,9 @@ def test_what_a_role_gets(store, tmp_path):
         ),
         (
             "docker",
-            "`docker' needs the package docker.io, which debian.lock.json does not have: "
-            "enoslib-nxc lock --add docker.io DIRECTORY",
+            "`docker' needs docker.io iptables python3-docker curl pciutils, which "
+            "debian.lock.json does not have: enoslib-nxc lock --add docker.io --add iptables "
+            "--add python3-docker --add curl --add pciutils DIRECTORY",
         ),
         ("locust", "`locust': Debian has no package of Locust: compositions of nixpkgs "),
         ("k3s", "`k3s': EnOSlib's K3s always runs an installer that it downloads, "),
@@ -122,4 +123,7 @@ def test_a_lock_from_before(store, tmp_path):
     (flake / LOCK_NAME).write_text(json.dumps(lock))
     with pytest.raises(CommandError) as caught:
         embedded_build.build(store, flake)
-    assert "`dstat' needs the wheel dool, which debian.lock.json" in caught.value.details
+    assert (
+        "`dstat' needs dool, which debian.lock.json does not have: enoslib-nxc lock DIRECTORY"
+        in caught.value.details
+    )

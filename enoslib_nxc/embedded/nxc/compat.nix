@@ -7,15 +7,22 @@ let
   known = lib.concatStringsSep ", "
     (lib.attrNames (lib.filterAttrs (_: given: given.debian != null) table));
   fail = text: throw "${subject}: enoslib.compat: ${text}";
-  chosen = map (name:
-    let given = table.${name} or (fail "there is no `${name}'. It knows: ${known}.");
-    in if given.debian == null then fail "`${name}': ${given.reason}." else { inherit name given; })
-    (lib.unique config.enoslib.compat);
+  lacking = lib.filter (name: ! pkgs ? ${name});
 
-  package = name: debian: pkgs.${debian} or (fail
-    "`${name}' needs the package ${debian}, which debian.lock.json does not have: enoslib-nxc lock --add ${debian} DIRECTORY");
-  wheel = name: wanted: pkgs.${wanted} or (fail
-    "`${name}' needs the wheel ${wanted}, which debian.lock.json does not have: enoslib-nxc lock DIRECTORY");
+  # A name with what it brings, or what is wrong with it.
+  choose = name:
+    let
+      given = table.${name} or (fail "there is no `${name}'. It knows: ${known}.");
+      wheels = given.wheels or [ ];
+      missing = lacking given.debian;
+      needs = what: command:
+        fail "`${name}' needs ${toString what}, which debian.lock.json does not have: ${command} DIRECTORY";
+    in if given.debian == null then fail "`${name}': ${given.reason}."
+    else if missing != [ ] then needs missing
+      "enoslib-nxc lock ${lib.concatMapStringsSep " " (one: "--add ${one}") missing}"
+    else if lacking wheels != [ ] then needs (lacking wheels) "enoslib-nxc lock"
+    else { inherit name given; packages = given.debian ++ wheels; };
+  chosen = map choose (lib.unique config.enoslib.compat);
 
   file = path: source: ''
     mkdir -p ${builtins.dirOf path}
@@ -24,8 +31,8 @@ let
   '';
   docker = builtins.any (one: lib.elem "docker.io" one.given.debian) chosen;
 in {
-  environment.systemPackages = lib.concatMap ({ name, given }:
-    map (package name) given.debian ++ map (wheel name) (given.wheels or [ ])) chosen;
+  environment.systemPackages = map (name: pkgs.${name})
+    (lib.unique (lib.concatMap (one: one.packages) chosen));
   environment.etc."enoslib-compat" = lib.mkIf (chosen != [ ]) {
     text = lib.concatMapStrings (one: "${one.name}\n") chosen;
   };
