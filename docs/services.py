@@ -99,7 +99,7 @@ def page() -> str:
             HEAD,
             "## Services\n",
             "Those of EnOSlib 10.9. What works was tried on the embedded composition, flavour "
-            "`vm-ramdisk`, by the test that is named.\n",
+            "`vm-ramdisk`, by the test that is named, which `scripts/test --full` runs.\n",
             *_services(table),
             "\n`Planning` is what `PlanningService` carries out. `_Conda` and the older "
             "`_Dask`, which EnOSlib keeps to itself, download an installer.\n",

@@ -7,7 +7,7 @@ import re
 import statistics
 import struct
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from enoslib.service.emul.utils import _fping_stats
 
 from enoslib_nxc.provider import NixOSCompose
 from tests.system import lab
+
+pytestmark = pytest.mark.full
 
 SERVER, AGENT = "192.168.1.1", "192.168.1.2"
 
@@ -131,7 +133,6 @@ def test_what_is_not_in_the_composition_is_named(experiment):
     )
 
 
-@pytest.mark.full
 def test_dstat(experiment, tmp_path):
     monitor = en.Dstat(nodes=experiment.roles["agent"], backup_dir=tmp_path)
     monitor.deploy()
@@ -151,7 +152,6 @@ def test_dstat(experiment, tmp_path):
     assert all(0 <= line["idl"] <= 100 for line in values)
 
 
-@pytest.mark.full
 def test_netem_htb(experiment, tmp_path):
     htb = en.NetemHTB()
     agents, servers = experiment.roles["agent"], experiment.roles["server"]
@@ -167,22 +167,25 @@ def test_netem_htb(experiment, tmp_path):
     assert experiment.round_trip("agent", "server") < 30
 
 
-@pytest.mark.full
 def test_accurate_netem_htb(experiment, tmp_path):
     htb = en.AccurateNetemHTB()
     agents, servers = experiment.roles["agent"], experiment.roles["server"]
-    htb.add_constraints(agents, servers, "60ms", "1gbit", networks=experiment.network)
+    # it measures between those that have constraints
+    htb.add_constraints(
+        agents, servers, "60ms", "1gbit", networks=experiment.network, symmetric=True
+    )
     try:
         htb.deploy()
         times = measured(htb.validate(networks=experiment.network, output_dir=tmp_path))
     finally:
         htb.destroy()
-    assert 40 < statistics.median(times["agent", SERVER]) < 90
+    # 60 ms on the way there and on the way back, less what it takes without
+    assert 90 < statistics.median(times["agent", SERVER]) < 140
 
 
-@pytest.mark.full
 def test_planning(experiment):
-    host = experiment.roles["agent"][0]
+    # EnOSlib 10.9 looks for an address where Ansible tells the alias
+    host = replace(experiment.roles["agent"][0], alias=AGENT)
     clock = lab.on(experiment.made, "agent", "date +%s")
     # cron looks once a minute: the next minute that has not begun when the task has run
     now = datetime.fromtimestamp(int(clock), timezone.utc).replace(tzinfo=None)
