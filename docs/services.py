@@ -26,13 +26,20 @@ The embedded library has this option. For nixpkgs it is a NixOS module, for all 
 composition by NXC's `extraConfigurations`:
 
 ```nix
-inputs.enoslib-nxc.url = "path:/path/to/enoslib-nxc";
-# ...
-packages.x86_64-linux = nxc.lib.compose {
-  inherit nixpkgs system;
-  composition = ./composition.nix;
-  extraConfigurations = [ enoslib-nxc.nixosModules.enoslib-compat ];
-};
+{
+  inputs.nxc.url = "git+https://gitlab.inria.fr/nixos-compose/nixos-compose.git";
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-25.05";
+  inputs.enoslib-nxc.url = "path:/path/to/enoslib-nxc";
+
+  outputs = { self, nxc, nixpkgs, enoslib-nxc }: {
+    packages.x86_64-linux = nxc.lib.compose {
+      inherit nixpkgs;
+      system = "x86_64-linux";
+      composition = ./composition.nix;
+      extraConfigurations = [ enoslib-nxc.nixosModules.enoslib-compat ];
+    };
+  };
+}
 ```
 
 The module was evaluated with a stand-in for NixOS's; no system was built with it.
