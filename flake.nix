@@ -38,6 +38,9 @@
         '';
       });
 
+      # what EnOSlib's services need, by name, for compositions of nixpkgs
+      nixosModules.enoslib-compat = ./nix/compat.nix;
+
       templates.default = {
         path = ./templates/default;
         description = "A NixOS Compose composition with a ten-line EnOSlib experiment";

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import enoslib
 
+from enoslib_nxc import presence
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.provider import NixOSCompose
@@ -22,6 +23,8 @@ __all__ = ["NixOSCompose", "NixOSComposeConf", "NxcError", "__version__"]
 
 enoslib.NixOSCompose = NixOSCompose
 enoslib.NixOSComposeConf = NixOSComposeConf
+# before any task runs, in whatever process: hosts may come from a pickled environment
+presence.activate()
 
 
 def __getattr__(name: str) -> object:

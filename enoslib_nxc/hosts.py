@@ -7,8 +7,8 @@ from enoslib.objects import DefaultNetwork, Host, Networks, Roles
 from enoslib_nxc import reach, ssh
 from enoslib_nxc.config import Settings
 from enoslib_nxc.g5k import networks as site_networks
-from enoslib_nxc.model import Deployment, Machine, Part
-from enoslib_nxc.names import NETWORK_ROLE
+from enoslib_nxc.model import Deployment, Node, Part
+from enoslib_nxc.names import NETWORK_ROLE, ROLE_VARIABLE
 from enoslib_nxc.state import Home
 
 
@@ -19,14 +19,16 @@ class NxcNetwork(DefaultNetwork):  # type: ignore[misc]
     """
 
 
-def to_host(deployment: Deployment, home: Home, machine: Machine) -> Host:
+def to_host(deployment: Deployment, home: Home, planned: Node) -> Host:
     """Return EnOSlib's view of a machine.
 
     `address` is the one that other machines use: services of EnOSlib hand it to them, and
-    match hosts by it. How it is reached from here is in `extra`.
+    match hosts by it. How it is reached from here is in `extra`, and its role, by which
+    tasks that would install something know that they need not (`presence/`).
     """
+    machine = deployment.machines[planned.host]
     access = reach.access(deployment, home, machine.host)
-    extra = ssh.ansible_variables(access, machine.boot_id)
+    extra = {**ssh.ansible_variables(access, machine.boot_id), ROLE_VARIABLE: planned.role}
     if machine.python:
         extra["ansible_python_interpreter"] = machine.python
     # EnOSlib's services find nodes of Grid'5000 by their names (Kwollect, fw_create)
@@ -44,9 +46,8 @@ def to_roles(deployment: Deployment, home: Home) -> Roles:
     """Return the machines that are up, by role of the composition and by tag."""
     roles = Roles()
     for node in deployment.plan.nodes:
-        machine = deployment.machines[node.host]
-        if machine.state == "up":
-            roles.add_one(to_host(deployment, home, machine), [node.role, *node.tags])
+        if deployment.machines[node.host].state == "up":
+            roles.add_one(to_host(deployment, home, node), [node.role, *node.tags])
     return roles
 
 

@@ -19,6 +19,9 @@ JOB_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 NETWORK_ROLE = "nxc"
 """Key of the machines' network in EnOSlib's Networks, beside those of the configuration."""
 
+ROLE_VARIABLE = "enoslib_nxc_role"
+"""Ansible's variable of a host that runs a system of a composition: its role."""
+
 DIGEST_VARIABLE = "NXC_ID"
 """Variable of a container's first process: the digest of its identity, which machines with a
 kernel of their own have on its command line (`playbooks/status.sh`)."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from enoslib_nxc import ssh
 from enoslib_nxc.config_sections import Playbooks
 from enoslib_nxc.errors import BootError, ConfigError
+from enoslib_nxc.names import ROLE_VARIABLE
 from enoslib_nxc.ssh import Access
 
 
@@ -21,12 +22,14 @@ class Player:
         groups: its groups in the inventory: role and tags.
         boot_id: that of the system that is reached.
         python: path of its Python, "" for Ansible to find it.
+        role: the role whose system it runs, "" before it does.
     """
 
     access: Access
     groups: tuple[str, ...]
     boot_id: str
     python: str = ""
+    role: str = ""
 
 
 def check(playbooks: Playbooks) -> None:
@@ -69,6 +72,8 @@ def play(playbooks: Sequence[Path], players: Mapping[str, Player]) -> None:
         extra = ssh.ansible_variables(access, player.boot_id)
         if player.python:
             extra["ansible_python_interpreter"] = player.python
+        if player.role:
+            extra[ROLE_VARIABLE] = player.role
         key = str(access.key) if access.key else None
         made = Host(access.address, alias=host, user=access.user, keyfile=key, extra=extra)
         roles.add_one(made, list(player.groups))

@@ -99,7 +99,9 @@ def play(run: Run, reports: Mapping[str, Report], reach: Callable[[Run, str], Ac
         return
     groups = {n.host: (n.role, *n.tags) for n in run.deployment.plan.nodes}
     players = {
-        host: Player(reach(run, host), groups[host], report.boot_id, report.python)
+        host: Player(
+            reach(run, host), groups[host], report.boot_id, report.python, role=groups[host][0]
+        )
         for host, report in reports.items()
     }
     with step(run.report, Phase.PROVISION, "playbooks after the boot"):

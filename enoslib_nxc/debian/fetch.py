@@ -104,27 +104,29 @@ class Fetcher:
         self.fetched = True
         absent = self._absent(pinned)
         packages = [source for source in absent if isinstance(source, Package)]
-        wheel_gone = pinned.wheel in absent and not self._download_wheel(pinned.wheel)
+        wheels = [one for one in pinned.from_pip if one in absent]
+        wheels_gone = [one for one in wheels if not self._download_wheel(one)]
         gone = self._download_pinned(packages) if packages else []
-        if not gone and not wheel_gone:
+        if not gone and not wheels_gone:
             return pinned
-        names = [source.pin for source in gone] + [pinned.wheel.pin] * wheel_gone
+        names = [source.pin for source in (*gone, *wheels_gone)]
         if locked:
             raise BuildError(
                 f"{len(names)} pinned sources are no longer to be had: " + ", ".join(names),
                 resolution="build without build.locked to take their successors, "
                 "or renew the lock with `enoslib-nxc lock`",
             )
-        lock = self._successor(pinned, packages_gone=bool(gone), wheel_gone=wheel_gone)
+        lock = self.resolve(pinned) if gone else pinned
+        lock = lock.with_wheels({one.name: self._newest(one.name) for one in wheels_gone})
         remembered = self._effective_path(pinned)
         remembered.parent.mkdir(parents=True, exist_ok=True)
         workdir.write_atomic(remembered, lock.dump())
         return lock
 
     def _download_wheel(self, pinned: Source) -> bool:
-        """Download the pinned wheel; return whether it still exists."""
+        """Download a pinned wheel; return whether it still exists."""
         self._running.progress(f"download {pinned.pin}")
-        exact = f"{wheel.WHEEL}=={pinned.version}"
+        exact = f"{pinned.name}=={pinned.version}"
         got = wheel.download(exact, self._cache, timeout=self._timeout)
         return got is not None and got.sha256 == pinned.sha256
 
@@ -146,12 +148,6 @@ class Fetcher:
         self._running.progress("apt-get update")
         apt.update()
 
-    def _successor(self, pinned: Lock, *, packages_gone: bool, wheel_gone: bool) -> Lock:
-        lock = self.resolve(pinned) if packages_gone else pinned
-        if wheel_gone:
-            lock = lock.model_copy(update={"wheel": self.newest_wheel()})
-        return lock
-
     def resolve(self, asked: Lock) -> Lock:
         """Choose packages as apt offers them now, and download those that are not cached."""
         apt = self._apt
@@ -165,12 +161,12 @@ class Fetcher:
         apt.download(absent, self._cache, self._on_progress())
         return lock
 
-    def newest_wheel(self) -> Source:
-        """Download the newest release of NXC's package."""
-        found = wheel.download(wheel.WHEEL, self._cache, timeout=self._timeout)
+    def _newest(self, name: str) -> Source:
+        """Download the newest release of a package."""
+        found = wheel.download(name, self._cache, timeout=self._timeout)
         if found is None:
             raise BuildError(
-                f"pip found no wheel of {wheel.WHEEL}",
+                f"pip found no wheel of {name}",
                 resolution="check the network and pip's configuration, and try again",
             )
         return found

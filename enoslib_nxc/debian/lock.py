@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -72,17 +73,29 @@ class Lock(_Locked):
             roles may add) and those of `ON_DEMAND` are those of the embedded library.
         packages: the groups' packages and all that they depend on, by name.
         wheel: NXC's own package, whose stage-1 text the images run.
+        wheels: what roles may add that Debian does not have, from PyPI.
     """
 
     version: int = LOCK_VERSION
     groups: dict[str, tuple[str, ...]]
     packages: tuple[Package, ...]
     wheel: Source
+    wheels: tuple[Source, ...] = ()
+
+    @property
+    def from_pip(self) -> tuple[Source, ...]:
+        """All wheels."""
+        return (self.wheel, *self.wheels)
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """All files that a build of this lock needs."""
-        return (*self.packages, self.wheel)
+        return (*self.packages, *self.from_pip)
+
+    def with_wheels(self, newer: Mapping[str, Source]) -> Lock:
+        """Return the same lock with other wheels in the place of those of their names."""
+        first, *others = (newer.get(one.name, one) for one in self.from_pip)
+        return self.model_copy(update={"wheel": first, "wheels": tuple(others)})
 
     def needed(self, flavour: str) -> tuple[Source, ...]:
         """Return the files that a build of one flavour needs.
@@ -105,7 +118,7 @@ class Lock(_Locked):
             if name in known and name not in found:
                 found.add(name)
                 todo += known[name].depends
-        return (*(one for one in self.packages if one.name in found), self.wheel)
+        return (*(one for one in self.packages if one.name in found), *self.from_pip)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the names asked for, of all groups, sorted and without duplicates."""
@@ -118,9 +131,11 @@ class Lock(_Locked):
             f'"{group}": [{", ".join(_quote(name) for name in names)}]'
             for group, names in self.groups.items()
         )
+        wheels = ",\n    ".join(one.model_dump_json() for one in self.wheels)
+        more = f'  "wheels": [\n    {wheels}\n  ],\n' if wheels else ""
         return (
             f'{{\n  "version": {self.version},\n  "groups": {{\n    {groups}\n  }},\n'
-            f'  "wheel": {self.wheel.model_dump_json()},\n'
+            f'  "wheel": {self.wheel.model_dump_json()},\n{more}'
             f'  "packages": [\n    {packages}\n  ]\n}}\n'
         )
 

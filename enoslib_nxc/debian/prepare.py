@@ -105,12 +105,14 @@ def write_lock(
         What changed, `old -> new`.
     """
     path = flake_dir / LOCK_NAME
-    before = read_lock(path if path.exists() else EMBEDDED_DIR / LOCK_NAME)
+    embedded = read_lock(EMBEDDED_DIR / LOCK_NAME)
+    before = read_lock(path) if path.exists() else embedded
     extra = (*before.groups.get("extra", ()), *add)
     groups = {**before.groups, "extra": tuple(sorted(set(extra)))}
     with step(report, Phase.FETCH, "lock the composition's packages") as running:
         fetcher = Fetcher(cache_root(), store, timeout=timeout, running=running)
-        asked = before.model_copy(update={"groups": groups})
+        wheels = before.wheels or embedded.wheels  # older locks have none
+        asked = before.model_copy(update={"groups": groups, "wheels": wheels})
         with workdir.alone(cache_root(), timeout=timeout):
             after = fetcher.resolve(asked)
         workdir.write_atomic(path, after.dump())

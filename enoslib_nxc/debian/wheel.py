@@ -1,4 +1,4 @@
-"""NXC's own package, from PyPI: the source of the stage-1 text."""
+"""Packages from PyPI: NXC's own, the source of the stage-1 text, and those of the lock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from enoslib_nxc.debian.lock import Source
 from enoslib_nxc.errors import BuildError
 from enoslib_nxc.nix.provenance import digest
 
-WHEEL = "nixos-compose"
-
 # pip names the versions that there are; it names none when it reached no index
 _GONE = re.compile(r"\(from versions: (?!none\))")
 
@@ -23,7 +21,7 @@ def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
     """Download a wheel into the cache with pip.
 
     Args:
-        requirement: `nixos-compose`, or with an exact version.
+        requirement: a name, or `NAME==VERSION`.
         cache: directory that receives the file.
         timeout: seconds.
 
@@ -48,15 +46,17 @@ def download(requirement: str, cache: Path, *, timeout: float) -> Source | None:
         file = files[0]
         # PEP 427: NAME-VERSION-PYTHON-ABI-PLATFORM.whl
         version = file.name.split("-")[1]
-        source = Source(name=WHEEL, version=version, sha256=digest(file), filename=file.name)
+        name = requirement.partition("==")[0]
+        source = Source(name=name, version=version, sha256=digest(file), filename=file.name)
         shutil.move(file, cache / file.name)
         return source
 
 
 def _failed(requirement: str, stderr: str) -> BuildError:
+    name = requirement.partition("==")[0]
     if "No module named pip" in stderr:
         return BuildError(
-            f"pip is not installed for {sys.executable}; it is needed to fetch {WHEEL}",
+            f"pip is not installed for {sys.executable}; it is needed to fetch {name}",
             resolution="apt-get install python3-pip, or python3 -m ensurepip",
         )
     return BuildError(

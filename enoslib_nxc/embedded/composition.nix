@@ -1,7 +1,11 @@
 # A server that answers iperf3, and agents that ask.
-{ setup, ... }: {
+{ setup, ... }:
+let
+  services.enoslib.compat = [ "netem" "tcpdump" "dstat" "planning" ];
+in {
   roles = {
     server = { pkgs, ... }: {
+      imports = [ services ];
       environment.systemPackages = [ pkgs.iperf3 ];
       systemd.services.iperf3 = {
         description = "iperf3 server";
@@ -12,6 +16,7 @@
     };
 
     agent = { pkgs, ... }: {
+      imports = [ services ];
       environment.systemPackages = [ pkgs.iperf3 ];
     };
   };

@@ -85,11 +85,10 @@ class Archive:
         version = self.wheels.get(requirement)
         if version is None:
             return None
-        text, filename = f"nixos-compose {version}", f"n-{version}.whl"
+        name = requirement.partition("==")[0]
+        text, filename = f"{name} {version}", f"{name[0]}-{version}.whl"
         (cache / filename).write_text(text)
-        return Source(
-            name="nixos-compose", version=version, sha256=digest(text), filename=filename
-        )
+        return Source(name=name, version=version, sha256=digest(text), filename=filename)
 
     # store
     def invalid(self, sources, store, *, timeout):

@@ -137,7 +137,7 @@ def test_schema():
 def test_lock_adds_a_package(archive, flake):
     archive.versions |= {"cowsay": "3"}
     ended = run("lock", "--add", "cowsay", flake)
-    assert (ended.exit_code, ended.stdout) == (0, "cowsay added -> 3\n")
+    assert (ended.exit_code, ended.stdout) == (0, "cowsay added -> 3\ndool added -> 1.3.8\n")
     assert read_lock(flake / LOCK_NAME).groups["extra"] == ("cowsay", "hello")
     assert run("lock", flake).stdout == "no change\n"
 

@@ -46,6 +46,11 @@ def test_the_text_of_a_lock_is_read_back_and_stable(tmp_path):
     assert read_lock(path) == made
     assert read_lock(path).dump() == made.dump()
     assert len(json.loads(made.dump())["packages"]) == 2
+    assert "wheels" not in json.loads(made.dump())
+    more = made.model_copy(update={"wheels": (WHEEL, WHEEL)})
+    path.write_text(more.dump())
+    assert read_lock(path) == more
+    assert more.needed("vm")[-3:] == more.from_pip == (WHEEL,) * 3
 
 
 def test_the_embedded_lock_is_complete():

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, prepare, write_lock
-from enoslib_nxc.debian.lock import read_lock
+from enoslib_nxc.debian.lock import Source, read_lock
 from enoslib_nxc.errors import BuildError
 from enoslib_nxc.events import Event, Phase, Status
 from enoslib_nxc.nix import NixStore
 
-from .archive import PINNED, install, pin, write_flake
+from .archive import PINNED, digest, install, pin, write_flake
 
 
 @pytest.fixture
@@ -153,12 +153,39 @@ def test_a_wheel_has_a_successor_too(archive, flake):
     assert made.lock.packages == PINNED.packages
 
 
+@pytest.fixture
+def tool(archive, flake):
+    """A lock with a wheel besides NXC's, which the archive has."""
+    made = Source(name="tool", version="1", sha256=digest("tool 1"), filename="t-1.whl")
+    lock = PINNED.model_copy(update={"wheels": (made,)})
+    (flake / LOCK_NAME).write_text(lock.dump())
+    archive.wheels |= {"tool==1": "1", "tool": "1"}
+    return made
+
+
+def test_wheels_of_the_lock_are_fetched(archive, flake, tool):
+    made, _ = run(flake)
+    assert made.lock.wheels == (tool,)
+    assert "pip tool==1" in archive.calls
+    archive.calls.clear()
+    run(flake)
+    assert archive.calls == []
+
+
+def test_each_wheel_has_a_successor_of_its_own(archive, flake, tool):
+    archive.wheels |= {"tool==1": None, "tool": "2"}
+    made, _ = run(flake)
+    assert made.successors == ("tool 1 -> 2",)
+    assert made.lock.wheel == PINNED.wheel
+    assert [one.version for one in made.lock.wheels] == ["2"]
+
+
 def test_a_package_is_added_to_a_lock(archive, flake):
     archive.versions |= {"cowsay": "3"}
     changed = write_lock(
         flake, store=NixStore(), report=lambda _: None, timeout=9, add=["cowsay"]
     )
-    assert changed == ("cowsay added -> 3",)
+    assert changed == ("cowsay added -> 3", "dool added -> 1.3.8")
     assert read_lock(flake / LOCK_NAME).groups["extra"] == ("cowsay", "hello")
 
 
@@ -168,3 +195,9 @@ def test_a_new_lock_starts_from_the_embedded_one(archive, tmp_path):
     write_lock(tmp_path, store=NixStore(), report=lambda _: None, timeout=9)
     made = read_lock(tmp_path / LOCK_NAME)
     assert made.groups == read_lock(EMBEDDED_DIR / LOCK_NAME).groups
+    assert [one.name for one in made.wheels] == ["dool"]
+
+
+def test_a_lock_from_before_gets_the_wheels_when_it_is_renewed(archive, flake):
+    write_lock(flake, store=NixStore(), report=lambda _: None, timeout=9)
+    assert [one.name for one in read_lock(flake / LOCK_NAME).wheels] == ["dool"]

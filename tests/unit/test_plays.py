@@ -1,5 +1,6 @@
 """Playbooks and scripts of the user's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import enoslib.api
@@ -9,6 +10,7 @@ from enoslib.errors import EnosFailedHostsError
 from enoslib_nxc import node, plays
 from enoslib_nxc.config_sections import Playbooks
 from enoslib_nxc.errors import BootError, ConfigError
+from enoslib_nxc.names import ROLE_VARIABLE
 from enoslib_nxc.plays import Player
 from enoslib_nxc.ssh import Access
 
@@ -32,9 +34,17 @@ def test_they_are_run_by_enoslib(monkeypatch):
     assert roles["compute"] == roles["agent"]
     assert (host.alias, host.extra["ansible_port"]) == ("agent1", 2222)
     assert host.extra["ansible_python_interpreter"] == "/usr/bin/python3"
+    assert ROLE_VARIABLE not in host.extra
     plays.play([], {"agent1": player("agent1")})
     plays.play([TUNE], {})
     assert len(ran) == 2
+
+
+def test_tasks_are_told_of_systems_of_ours(monkeypatch):
+    ran = []
+    monkeypatch.setattr(enoslib.api, "run_ansible", lambda _files, roles: ran.append(roles))
+    plays.play([TUNE], {"agent1": replace(player("agent1"), role="agent")})
+    assert ran[0]["agent"][0].extra[ROLE_VARIABLE] == "agent"
 
 
 class Failed:

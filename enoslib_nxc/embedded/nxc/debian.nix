@@ -48,6 +48,13 @@ in rec {
 
   wheel = derive.requireFile locked.wheel;
 
+  # pkgs.NAME of the lock's other wheels: a program NAME, which runs the package NAME.
+  fromPip = lib.listToAttrs (map (one: lib.nameValuePair one.name (derive.run one.name {
+    wheel = derive.requireFile one;
+    program = one.name;
+    PATH = toolsPath;
+  } (builtins.readFile ./build/wheel.sh))) (locked.wheels or [ ]));
+
   starter = import ./starter.nix {
     inherit lib derive unpack toolsPath wheel;
     tree = derive.run "stage1-tree" { debs = sources (closure locked.groups.stage1); } ''

@@ -11,7 +11,7 @@ let
   lib = import ./lib.nix;
   derive = import ./derive.nix { inherit system lib; };
   debian = import ./debian.nix { inherit lib derive lock; };
-  pkgs = debian.packages // {
+  pkgs = debian.packages // debian.fromPip // {
     inherit lib system;
     inherit (derive) writeText writeScript writeShellScript writeShellScriptBin runCommand;
   };

@@ -62,6 +62,13 @@ let
     else if option.kind == "lines" then concatStringsSep "\n" values
     else unique where values;
 
+  # Whether anything is defined: an attrsOf has no name that is under false conditions only.
+  defined = value:
+    if (value._type or "") == "merge" then builtins.any defined value.contents
+    else if (value._type or "") == "if" then value.condition && defined value.content
+    else if (value._type or "") == "override" then defined value.content
+    else true;
+
   # Names of all sets, for attrsOf.
   names = sets: lib.unique (concatMap lib.attrNames sets);
   at = name: sets: map (set: set.${name}) (filter (set: set ? ${name}) sets);
@@ -87,7 +94,8 @@ let
         pushed = concatMap push (map (ensureSet where) sets);
         child = if option.kind == "attrs" then { kind = "any"; } else option.options;
         below = name: evalNode (where // { path = where.path ++ [ name ]; }) child (at name pushed);
-      in option.default or { } // lib.genAttrs (names pushed) below
+        given = filter (name: builtins.any defined (at name pushed)) (names pushed);
+      in option.default or { } // lib.genAttrs given below
     else
       let definitions = concatMap settle sets;
       in if definitions != [ ] then merge where option definitions

@@ -85,6 +85,8 @@ in {
     };
   };
 
+  enoslib.compat = option "list" [ ]; # names of EnOSlib's services: compat.json
+
   nxc = {
     postBootCommands = option "lines" "";
     users = {

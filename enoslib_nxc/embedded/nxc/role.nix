@@ -2,10 +2,11 @@
 { lib, derive, debian, pkgs, role, compositionName, modules }:
 let
   evaluate = import ./modules.nix { inherit lib; options = import ./options.nix; };
+  subject = "role `${role}' of `${compositionName}'";
   config = evaluate {
-    subject = "role `${role}' of `${compositionName}'";
+    inherit subject;
     args = { inherit pkgs; modulesPath = ""; };
-    modules = modules ++ [ ./shared.nix ];
+    modules = modules ++ [ ./shared.nix (import ./compat.nix { inherit subject; }) ];
   };
   units = import ./units.nix { inherit lib derive; } config;
 

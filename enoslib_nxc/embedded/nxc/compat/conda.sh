@@ -1,0 +1,2 @@
+# What EnOSlib's Dask sources, as conda's own: the environment is the system's Python.
+conda() { :; }
