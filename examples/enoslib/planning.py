@@ -1,4 +1,4 @@
-"""Processes that start and end at dates of a planning: python planning.py (two minutes)."""
+"""Processes that start and end at dates of a planning: python planning.py (up to three minutes)."""
 
 import time
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ def show():
 # cron goes by the clock of its machine
 (clock,) = en.run_command("date +%Y-%m-%dT%H:%M:%S", roles=control)
 now = datetime.fromisoformat(clock.stdout)
-soon = (now + timedelta(seconds=90)).replace(second=2)  # cron looks once a minute
+soon = (now + timedelta(minutes=2)).replace(second=2)  # cron looks once a minute
 
 planning = en.PlanningService()
 for host in (control, compute):
@@ -40,7 +40,7 @@ planning.add_event(
 planning.check()
 planning.deploy()
 
-time.sleep((soon - now).total_seconds() + 5)
+time.sleep((soon - now).total_seconds() + 8)
 show()
 time.sleep(20)
 show()
