@@ -13,7 +13,7 @@ from types import ModuleType
 
 import enoslib
 
-from enoslib_nxc import presence
+from enoslib_nxc import presence, registry
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.provider import NixOSCompose
@@ -21,6 +21,7 @@ from enoslib_nxc.version import __version__
 
 __all__ = ["NixOSCompose", "NixOSComposeConf", "NxcError", "__version__"]
 
+registry.mend()
 enoslib.NixOSCompose = NixOSCompose
 enoslib.NixOSComposeConf = NixOSComposeConf
 # before any task runs, in whatever process: hosts may come from a pickled environment

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 _pinning = threading.Lock()
@@ -55,6 +56,19 @@ def renamed(known_hosts: Path, name: str, other: str) -> str:
     """Return the pinned keys of a machine as lines for another name of it."""
     lines = _lines(known_hosts)
     return "".join(other + line[len(name) :] for line in lines if _is_of(line, name))
+
+
+def copy(known_hosts: Path, names: Mapping[str, str], target: Path) -> None:
+    """Write the pinned keys of machines to a file of their own, under other names.
+
+    Args:
+        known_hosts: the deployment's file.
+        names: name of a machine -> the name that the other file has it under.
+        target: the other file; it is replaced.
+    """
+    with _pinning:
+        keys = [renamed(known_hosts, name, other) for name, other in names.items()]
+        _replace(target, "".join(keys))
 
 
 def pinned(known_hosts: Path, name: str) -> bool:

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from enoslib_nxc.config import Settings
     from enoslib_nxc.events import Event, Reporter
     from enoslib_nxc.flavours import Source
-    from enoslib_nxc.model import Deployment, Plan
+    from enoslib_nxc.model import Plan
     from enoslib_nxc.platforms.hosts import Given
     from enoslib_nxc.preview import Preview
+    from enoslib_nxc.running import RunningDeployment
     from enoslib_nxc.state import Home
 
 
@@ -85,12 +86,14 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         return self.provider_conf.settings
 
     @property
-    def deployment(self) -> Deployment | None:
+    def deployment(self) -> RunningDeployment | None:
         """The record of the running deployment, None when there is none of this job name."""
         from enoslib_nxc import state
+        from enoslib_nxc.running import RunningDeployment
 
         home = state.find(self.settings.job_name)
-        return home.load() if home else None
+        record = home.load() if home else None
+        return RunningDeployment.of(record) if record else None
 
     def plan(self) -> Preview:
         """Return what `init()` would do: nothing is built, reserved or started.

@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -81,7 +81,26 @@ def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
         "UpdateHostKeys=no",
         "HashKnownHosts=no",  # we find keys by their name
     ]
-    return [*(word for option in words for word in ("-o", option)), *access.via]
+    return [*_given(words), *access.via]
+
+
+def pinned(known_hosts: Path) -> list[str]:
+    """Return the ssh options by which every host must show a key that a file has.
+
+    Args:
+        known_hosts: the file, with hosts under the names that ssh connects to.
+    """
+    words = [
+        f"StrictHostKeyChecking={HostKey.PINNED.value}",
+        f"UserKnownHostsFile={_quoted(known_hosts)}",
+        "GlobalKnownHostsFile=/dev/null",
+        "UpdateHostKeys=no",
+    ]
+    return _given(words)
+
+
+def _given(words: Iterable[str]) -> list[str]:
+    return [word for option in words for word in ("-o", option)]
 
 
 def _quoted(path: Path) -> str:

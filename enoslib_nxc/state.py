@@ -70,6 +70,11 @@ class Home:
         return self.path / "known_hosts.entry"
 
     @property
+    def known_places(self) -> Path:
+        """The pinned host keys by where ssh connects to, for tools that know no other name."""
+        return self.path / "known_hosts.places"
+
+    @property
     def key(self) -> Path:
         """The deployment's own ssh key."""
         return self.path / "id_ed25519"

@@ -23,3 +23,12 @@ def test_keys_get_another_name_at_once(tmp_path, monkeypatch):
     pins.rename(known, "server", "spare")
     assert seen == [OTHER + KEYS.replace("server", "spare")]
     assert list(tmp_path.iterdir()) == [known]
+
+
+def test_keys_are_copied_under_other_names(tmp_path):
+    known, places = tmp_path / "known_hosts", tmp_path / "places"
+    known.write_text(f"{OTHER}{KEYS}")
+    places.write_text("of before\n")
+    pins.copy(known, {"server": "[127.0.0.1]:22022"}, places)
+    assert places.read_text() == KEYS.replace("server", "[127.0.0.1]:22022")
+    assert known.read_text() == f"{OTHER}{KEYS}"
