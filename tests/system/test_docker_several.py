@@ -13,17 +13,15 @@ from tests.system.contained import left, provider
 
 JOB = "several"
 
-FLAKE = """
-{
-  outputs = _: { packages.x86_64-linux =
-    (import ./nxc { lock = ./debian.lock.json; }).compose { compositions = {
-      one = { roles.first = { environment.etc.which.text = "one"; }; };
-      two = {
-        rolesDistribution.second = 2;
-        roles.second = { environment.etc.which.text = "two"; };
-      };
-    }; };
-}
+FLAKE = """{ outputs = { self }: { packages.x86_64-linux =
+  (import ./nxc { lock = ./debian.lock.json; }).compose { compositions = {
+    one = { roles.first = { environment.etc.which.text = "one"; }; };
+    two = {
+      rolesDistribution.second = 2;
+      roles.second = { environment.etc.which.text = "two"; };
+    };
+  }; };
+}; }
 """
 
 pytestmark = pytest.mark.usefixtures("docker_daemon")
