@@ -1,4 +1,4 @@
-"""Processes that start and end at dates of a planning: up to three minutes."""
+"""Processes that start and end at dates of a planning, in three minutes: python planning.py."""
 
 import time
 from datetime import datetime, timedelta

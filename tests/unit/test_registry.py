@@ -17,9 +17,15 @@ def asked(monkeypatch):
     def answer(command, *, roles, **_more):
         seen.extend(roles)
         told = "/sys/fs/cgroup/__enoslib__job\n#\n{pid}\n##\n"
+        running = {"server": "17", "agent": ""}
         return [
-            SimpleNamespace(host=host.alias, status="OK", rc=0, stdout=told.format(pid=pid))
-            for host, pid in zip(roles, ("17", ""), strict=True)
+            SimpleNamespace(
+                host=host.alias,
+                status="OK",
+                rc=0,
+                stdout=told.format(pid=running[host.alias]),
+            )
+            for host in roles
         ]
 
     monkeypatch.setattr(process, "run_command", answer)
@@ -43,7 +49,7 @@ def test_processes_are_on_the_hosts_that_were_given(asked, as_roles):
         "server": "ALIVE",
         "agent": "DEAD",
     }
-    assert all(each.host is host for host, each in zip(given, found.values(), strict=False))
+    assert all(found[host.alias].host is host for host in given)
     assert made.lookup([given[0]]).processes == [found["server"]]
     assert {host.address for host in made.roles.all()} == {"192.168.1.1", "192.168.1.2"}
 
@@ -54,7 +60,10 @@ def test_they_are_reached_as_ever(asked):
     asked.clear()
     given = hosts()
     en.ProcessRegistry.build("job", given)
-    assert [host.extra["ansible_host"] for host in asked] == ["192.168.1.1", "192.168.1.2"]
+    assert {host.alias: host.extra["ansible_host"] for host in asked} == {
+        "server": "192.168.1.1",
+        "agent": "192.168.1.2",
+    }
     assert [host.extra for host in given] == [{}, {}]
 
 
