@@ -23,12 +23,14 @@ def to_host(deployment: Deployment, home: Home, planned: Node) -> Host:
     """Return EnOSlib's view of a machine.
 
     `address` is the one that other machines use: services of EnOSlib hand it to them, and
-    match hosts by it. How it is reached from here is in `extra`, and its role, by which
-    tasks that would install something know that they need not (`presence/`).
+    match hosts by it. How it is reached from here is in `extra`, and the role whose system it
+    runs, by which tasks that would install something know that they need not (`presence/`).
     """
     machine = deployment.machines[planned.host]
     access = reach.access(deployment, home, machine.host)
-    extra = {**ssh.ansible_variables(access, machine.boot_id), ROLE_VARIABLE: planned.role}
+    extra = ssh.ansible_variables(access, machine.boot_id)
+    if not machine.stock:
+        extra[ROLE_VARIABLE] = planned.role
     if machine.python:
         extra["ansible_python_interpreter"] = machine.python
     # EnOSlib's services find nodes of Grid'5000 by their names (Kwollect, fw_create)

@@ -98,9 +98,14 @@ def play(run: Run, reports: Mapping[str, Report], reach: Callable[[Run, str], Ac
     if not files:
         return
     groups = {n.host: (n.role, *n.tags) for n in run.deployment.plan.nodes}
+    ours = {host for host, machine in run.deployment.machines.items() if not machine.stock}
     players = {
         host: Player(
-            reach(run, host), groups[host], report.boot_id, report.python, role=groups[host][0]
+            reach(run, host),
+            groups[host],
+            report.boot_id,
+            report.python,
+            role=groups[host][0] if host in ours else "",
         )
         for host, report in reports.items()
     }
