@@ -39,7 +39,7 @@
       });
 
       templates.default = {
-        path = ./templates/default;
+        path = ./enoslib_nxc/templates/nixpkgs;
         description = "A NixOS Compose composition with a ten-line EnOSlib experiment";
       };
     };

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import enoslib
 
+from enoslib_nxc import listed
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.provider import NixOSCompose
@@ -22,6 +23,7 @@ __all__ = ["NixOSCompose", "NixOSComposeConf", "NxcError", "__version__"]
 
 enoslib.NixOSCompose = NixOSCompose
 enoslib.NixOSComposeConf = NixOSComposeConf
+listed.enlist()
 
 
 def __getattr__(name: str) -> object:
