@@ -15,13 +15,17 @@ MARK = "<!-- what follows is made by `python docs/command_line.py` -->\n"
 
 
 def _usage(command: click.Command) -> str:
-    ctx = click.Context(command, info_name=command.name, parent=click.Context(main))
-    ctx.parent.info_name = "enoslib-nxc"  # type: ignore[union-attr]
-    return " ".join(command.get_usage(ctx).removeprefix("Usage: ").split())
+    return " ".join(command.get_usage(_context(command)).removeprefix("Usage: ").split())
+
+
+def _context(command: click.Command) -> click.Context:
+    """Return the context that the command line itself would make: commands keep some of it."""
+    top = click.Context(main, info_name="enoslib-nxc", **main.context_settings)
+    return click.Context(command, info_name=command.name, parent=top)
 
 
 def _options(command: click.Command) -> list[str]:
-    ctx = click.Context(command)
+    ctx = _context(command)
     rows = [
         record
         for parameter in command.get_params(ctx)
