@@ -42,7 +42,7 @@
       nixosModules.enoslib-compat = ./nix/compat.nix;
 
       templates.default = {
-        path = ./templates/default;
+        path = ./enoslib_nxc/templates/nixpkgs;
         description = "A NixOS Compose composition with a ten-line EnOSlib experiment";
       };
     };

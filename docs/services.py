@@ -53,8 +53,9 @@ composition's system (its variable `enoslib_nxc_role`, which `init()` sets).
   Python, `get_url` for the files of the table below. What is there is `ok`; for the rest the
   task fails and says what to add to the composition. A version is that of the composition:
   another one that was asked for is a warning.
-- If not, also where a machine keeps its own system (flavours `stock` and `g5k-stock`), the task is Ansible's own, unchanged: Debian hosts of the same experiment install as
-  ever, with an `ANSIBLE_LIBRARY` of your own too.
+- If not, also where a machine keeps its own system (flavours `stock` and `g5k-stock`), the
+  task is Ansible's own, unchanged: Debian hosts of the same experiment install as ever, with
+  an `ANSIBLE_LIBRARY` of your own too.
 - `ansible.builtin.apt`, by its full name, is always Ansible's own; so is `pip` with
   `virtualenv` or `executable`, and `get_url` for any other file.
 

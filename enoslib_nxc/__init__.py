@@ -13,7 +13,7 @@ from types import ModuleType
 
 import enoslib
 
-from enoslib_nxc import presence, registry
+from enoslib_nxc import listed, presence, registry
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.provider import NixOSCompose
@@ -26,6 +26,7 @@ enoslib.NixOSCompose = NixOSCompose
 enoslib.NixOSComposeConf = NixOSComposeConf
 # before any task runs, in whatever process: hosts may come from a pickled environment
 presence.activate()
+listed.enlist()
 
 
 def __getattr__(name: str) -> object:

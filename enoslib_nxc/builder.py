@@ -12,9 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from enoslib.html import repr_html_check
 from enoslib.infra.configuration import BaseConfiguration
 
-from enoslib_nxc import config_file
+from enoslib_nxc import config_file, notebook
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.machine_conf import (
     MachineConfiguration,
@@ -237,6 +238,11 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
                 resolution="call finalize()",
             )
         return self._checked[1]
+
+    @repr_html_check  # type: ignore[untyped-decorator]
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        return notebook.configuration(self.to_dict())
 
     def __repr__(self) -> str:
         shown = pprint.pformat(self.to_dict(), sort_dicts=False)

@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, NoReturn, TypeAlias
 
 Child: TypeAlias = "subprocess.Popen[str]"
 Stream: TypeAlias = "IO[bytes] | IO[str]"
@@ -133,6 +134,18 @@ def foreground(
         if child.poll() is None:
             child.kill()
             child.wait()
+
+
+def become(program: str, arguments: Sequence[str]) -> NoReturn:
+    """Run a program in place of this process: it has our terminal, and our process id.
+
+    Args:
+        program: path of the program.
+        arguments: its arguments.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(program, (program, *arguments))  # noqa: S606
 
 
 def spare(child: Child) -> None:

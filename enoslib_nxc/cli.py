@@ -1,34 +1,42 @@
-"""The command line: what goes with a composition or a deployment from a shell."""
+"""The command line: the table of its commands, and how each of them ends."""
 
 from __future__ import annotations
 
 import errno
-import json
-import sys
-from pathlib import Path
+import os
 
 import click
 from enoslib.errors import EnosError
 
-from enoslib_nxc import debian, nix, standing, state
-from enoslib_nxc.builder import NixOSComposeConf
-from enoslib_nxc.commands.given import conf_argument, flavour_option
+from enoslib_nxc.commands import exits
+from enoslib_nxc.commands.build import build
+from enoslib_nxc.commands.completion import completion
+from enoslib_nxc.commands.connect import connect
+from enoslib_nxc.commands.deployments import list_deployments, walltime
+from enoslib_nxc.commands.doctor import doctor
+from enoslib_nxc.commands.init import init
+from enoslib_nxc.commands.logs import logs
 from enoslib_nxc.commands.plan import plan
+from enoslib_nxc.commands.rehearse import rehearse
+from enoslib_nxc.commands.report import report
+from enoslib_nxc.commands.run import execute
+from enoslib_nxc.commands.sources import fetch, lock, schema
+from enoslib_nxc.commands.status import status
 from enoslib_nxc.commands.test import test
-from enoslib_nxc.config_sections import Build, Deadlines
-from enoslib_nxc.errors import NxcError, StateError
-from enoslib_nxc.g5k import walltime as walltimes
-from enoslib_nxc.g5k.awaited import clock
-from enoslib_nxc.model import Machine
-from enoslib_nxc.reporters import make
+from enoslib_nxc.commands.up import destroy, up
 from enoslib_nxc.version import __version__
 
-FAILED = 1
-"""Exit status when something went wrong that the error explains (click uses 2 for usage)."""
+SECTIONS = {
+    "Before an experiment": (init, doctor, build, plan, test, rehearse),
+    "An experiment": (up, status, connect, execute, logs, report, walltime, destroy),
+    "All deployments": (list_deployments,),
+    "Compositions and configurations": (lock, fetch, schema),
+    "This program": (completion,),
+}
+"""Every command, as `--help` shows them."""
 
-Locked = click.argument(
-    "directory", type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+TRACEBACK = "ENOSLIB_NXC_TRACEBACK"
+"""Variable that has a defect of this program shown with its traceback."""
 
 
 class Group(click.Group):
@@ -38,153 +46,45 @@ class Group(click.Group):
         """Run the command; end with status 1 on an error, 130 on Ctrl-C."""
         try:
             return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
         except EnosError as error:  # ours, and EnOSlib's on reservations
             click.echo(f"error: {error}", err=True)
-            ctx.exit(FAILED)
+            ctx.exit(exits.FAILED)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
-            ctx.exit(130)
+            ctx.exit(exits.INTERRUPTED)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly when nobody reads on
             click.echo(f"error: {error}", err=True)
-            ctx.exit(FAILED)
+            ctx.exit(exits.FAILED)
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            click.echo(f"error: a defect: {type(error).__name__}: {error}", err=True)
+            click.echo(f"-> please report it, with what {TRACEBACK}=1 shows", err=True)
+            ctx.exit(exits.FAILED)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section."""
+        width = formatter.width - 6 - max(map(len, self.commands))
+        for title, commands in SECTIONS.items():
+            rows = [(str(each.name), each.get_short_help_str(width)) for each in commands]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """EnOSlib provider for NixOS: compositions and running deployments."""
+    """Experiments on NixOS: EnOSlib provider for NixOS Compose.
 
-
-main.add_command(plan)
-main.add_command(test)
-
-
-@main.command("list")
-def list_deployments() -> None:
-    """List this user's deployments: name, flavour, machines that are up, and their nodes."""
-    unreadable = []
-    for name in _job_names(""):
-        try:
-            record = state.Home(state.state_root() / name).load()
-        except StateError as error:
-            unreadable.append(error)
-            continue
-        if record is not None:
-            up = [_named(m) for m in record.machines.values() if m.state == "up"]
-            click.echo(f"{name}\t{'+'.join(record.flavours)}\t{', '.join(up) or 'none up'}")
-    for each in unreadable:
-        click.echo(f"error: {each}", err=True)
-    if unreadable:
-        raise click.exceptions.Exit(FAILED)
-
-
-@main.command()
-@click.argument("job_name", shell_complete=lambda _ctx, _param, text: _job_names(text))
-def destroy(job_name: str) -> None:
-    """End the deployment JOB_NAME, whichever process started it."""
-    if state.find(job_name) is None:
-        raise NxcError(
-            f"there is no deployment {job_name}", resolution="enoslib-nxc list shows them"
-        )
-    with make("auto", sys.stderr) as report:
-        standing.destroy(job_name, report, Deadlines().destroy)
-
-
-@main.command()
-@click.argument("job_name", shell_complete=lambda _ctx, _param, text: _job_names(text))
-@click.option(
-    "--extend", metavar="HH:MM:SS", help="ask for more time; -HH:MM:SS gives some back"
-)
-def walltime(job_name: str, extend: str | None) -> None:
-    """Show, or change, how long the reservations of JOB_NAME still run."""
-    home = state.find(job_name)
-    record = home.load() if home else None
-    if record is None or not record.jobs:
-        raise NxcError(
-            f"deployment {job_name} has no reservation",
-            resolution="enoslib-nxc list shows the deployments",
-        )
-    if extend:
-        for job in record.jobs:
-            change = walltimes.extend(job, walltimes.read(extend))
-            click.echo(f"{job.site}\t{job.uid}\tgranted {change.granted}, asked {extend}")
-    for left in walltimes.remaining(record.jobs):
-        minutes = f"{left.seconds / 60:.0f} min left"
-        click.echo(f"{left.job.site}\t{left.job.uid}\tends {clock(left.ends_at)}\t{minutes}")
-
-
-@main.command()
-@Locked
-@click.option("--add", multiple=True, metavar="PACKAGE", help="also lock a Debian package")
-def lock(directory: Path, add: tuple[str, ...]) -> None:
-    """Pin the Debian packages of the composition in DIRECTORY to what apt offers now."""
-    with make("auto", sys.stderr) as report:
-        changed = debian.write_lock(
-            directory,
-            store=nix.choose(Build()),
-            report=report,
-            timeout=Deadlines().build,
-            add=add,
-        )
-    for line in changed or ["no change"]:
-        click.echo(line)
-
-
-@main.command()
-@Locked
-@click.option("--locked", is_flag=True, help="refuse successors of versions that have gone")
-@click.option("--flavour", default="", metavar="NAME", help="only what this flavour needs")
-def fetch(directory: Path, locked: bool, flavour: str) -> None:
-    """Fetch the sources of the composition in DIRECTORY, so that it builds offline."""
-    with make("auto", sys.stderr) as report:
-        prepared = debian.prepare(
-            directory,
-            store=nix.choose(Build()),
-            locked=locked,
-            report=report,
-            timeout=Deadlines().build,
-            flavour=flavour,
-        )
-    for line in prepared.successors:
-        click.echo(line)
-
-
-@main.command()
-@conf_argument
-@click.argument("command", nargs=-1)
-@flavour_option
-@click.option("--nodes", type=click.IntRange(1), help="nodes of each cluster")
-@click.option("--memory", type=click.IntRange(256), default=1024, help="MiB of each node")
-def rehearse(
-    conf: Path, command: tuple[str, ...], flavour: str | None, nodes: int | None, memory: int
-) -> None:
-    """Try the configuration CONF on a Grid'5000 of virtual machines here.
-
-    COMMAND (after --) is run with what it needs to reach it; without one, the machines of
-    CONF are deployed, shown, and given back.
+    Exit status: 0 all is well; 1 an error, told on standard error; 2 wrong use; 3 the answer
+    is no (`status`, `exec`, `doctor`, `plan --check`); 130 Ctrl-C.
     """
-    from enoslib_nxc.rehearse import rehearse as run
-
-    with make("auto", sys.stderr) as report:
-        status = run(conf, command, report, flavour=flavour, nodes=nodes, memory=memory)
-    sys.exit(status if status >= 0 else 128 - status)
 
 
-@main.command()
-def schema() -> None:
-    """Print the JSON schema of the configuration, for editors."""
-    click.echo(json.dumps(NixOSComposeConf.json_schema(), indent=2))
-
-
-def _named(machine: Machine) -> str:
-    """Return a host, and the node that it is on Grid'5000."""
-    node = machine.reserved
-    return f"{machine.host} ({node.node})" if node else machine.host
-
-
-def _job_names(text: str) -> list[str]:
-    root = state.state_root()
-    names = [path.name for path in root.iterdir()] if root.is_dir() else []
-    return sorted(name for name in names if name.startswith(text))
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        main.add_command(_command)

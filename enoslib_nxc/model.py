@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
+from enoslib.html import repr_html_check
 from pydantic import Field
 
+from enoslib_nxc import notebook
 from enoslib_nxc.built import Artifacts
 from enoslib_nxc.data import Data
 
@@ -293,3 +295,22 @@ class Deployment(Data):
     def having(self, machines: Mapping[str, Machine]) -> Deployment:
         """Return the deployment with machines added or replaced."""
         return self.model_copy(update={"machines": {**self.machines, **machines}})
+
+    @repr_html_check  # type: ignore[untyped-decorator]
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        nodes = [node for node in self.plan.nodes if node.host in self.machines]
+        rows = [
+            {
+                "host": node.host,
+                "role": node.role,
+                "tags": node.tags,
+                "flavour": self.machines[node.host].flavour,
+                "address": self.machines[node.host].address,
+                "state": self.machines[node.host].state,
+            }
+            for node in nodes
+        ]
+        jobs = [f"{job.site}/{job.uid}" for job in self.jobs]
+        facts = {"job_name": self.job_name, "networks": self.networks, "jobs": jobs}
+        return notebook.page("NixOSCompose deployment", facts, {"Hosts": rows})

@@ -24,6 +24,7 @@ from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import StateError
 
 if TYPE_CHECKING:
+    from enoslib_nxc.account import Account
     from enoslib_nxc.config import Settings
     from enoslib_nxc.events import Event, Reporter
     from enoslib_nxc.flavours import Source
@@ -106,6 +107,18 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         from enoslib_nxc.preview import preview
 
         return preview(self.settings, self._source)
+
+    def report(self) -> Account | None:
+        """Return what the deployment is made of, and what each `init()` took; None without one.
+
+        Raises:
+            StateError: its record cannot be read.
+        """
+        from enoslib_nxc import account, state
+
+        home = state.find(self.settings.job_name)
+        record = home.load() if home else None
+        return account.of(record, home) if record and home else None
 
     def init(
         self,
@@ -287,14 +300,15 @@ class NixOSCompose(Provider):  # type: ignore[misc]
     @contextmanager
     def _at_work(self, kwargs: Mapping[str, object]) -> Iterator[tuple[Home, Reporter]]:
         """Hold the deployment, and tell what happens."""
-        from enoslib_nxc import state
+        from enoslib_nxc import history, state
         from enoslib_nxc.reporters import make, tee
 
         with (
             state.claim(self.settings.job_name) as home,
             make(self.settings.progress, sys.stderr) as shown,
+            history.kept(home, self.settings) as noted,
         ):
-            yield home, tee(_chosen(kwargs, shown), self._note_phase)
+            yield home, tee(_chosen(kwargs, shown), self._note_phase, noted)
 
     def _plan(self) -> Plan:
         """Build, where that is needed, and return who runs where."""

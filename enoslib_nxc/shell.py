@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from enoslib_nxc import children
 from enoslib_nxc.children import Child
@@ -165,6 +165,21 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str], timeout: float) -
     if status is None:
         raise DeadlineError(f"{argv[0]} did not end within {timeout:g} s")
     return status
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Run a command in place of this process: the user's shell on a machine, a log.
+
+    Args:
+        argv: the command; its first word is looked up in PATH.
+
+    Raises:
+        ToolMissingError: there is no such program.
+    """
+    program = which(argv[0])
+    if program is None:
+        raise ToolMissingError(f"{argv[0]} is not installed")
+    children.become(program, argv[1:])
 
 
 def stream(

@@ -56,7 +56,7 @@ class Home:
 
     @property
     def events(self) -> Path:
-        """Every event of every `init()`, JSON Lines."""
+        """What every `init()` did, JSON Lines: see `enoslib_nxc.history`."""
         return self.path / "events.jsonl"
 
     @property

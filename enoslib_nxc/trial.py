@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from enoslib_nxc import deploy, driver, prepare, reach, standing, state
+from enoslib_nxc import deploy, driver, history, prepare, reach, standing, state
 from enoslib_nxc.config import Settings
 from enoslib_nxc.driver import SCRIPT_SECONDS, Machine, Remote
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.flavours import Source
 from enoslib_nxc.model import Deployment
+from enoslib_nxc.reporters import tee
 from enoslib_nxc.state import Home
 from enoslib_nxc.wait import Deadline
 
@@ -42,9 +43,9 @@ def run(
     """
     ours = False
     try:
-        with state.claim(settings.job_name) as home:
+        with state.claim(settings.job_name) as home, history.kept(home, settings) as noted:
             ours = home.load() is None and not keep
-            _tried(settings, home, report, script, timeout)
+            _tried(settings, home, tee(report, noted), script, timeout)
     except BaseException:
         # why it could not be destroyed either is in the events; the first error counts
         with suppress(NxcError):

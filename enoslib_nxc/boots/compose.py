@@ -7,14 +7,13 @@ the deployment's here.
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from enoslib_nxc import compose_file, docker, shell, ssh, status
-from enoslib_nxc.boots import Checked, Run
+from enoslib_nxc.boots import Checked, Run, console
 from enoslib_nxc.boots.images import loaded, tag_of
 from enoslib_nxc.compose_file import ComposeFile, Replica, Site, Words
 from enoslib_nxc.config import Settings
@@ -248,4 +247,4 @@ def _end(one: Found | None) -> str:
 
 def _plain(text: str) -> str:
     """Return a text for a terminal without what is not text."""
-    return shell.tail(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|\r", "", text))
+    return shell.tail(console.plain(text).replace("\r", ""))

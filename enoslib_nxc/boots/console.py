@@ -68,6 +68,16 @@ def trouble(text: str) -> str:
     return ""
 
 
-def tail(path: Path) -> str:
-    """Return the last lines of a console log, without control sequences."""
-    return shell.tail(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", read(path)))
+def tail(path: Path, lines: int = shell.TAIL_LINES) -> str:
+    """Return the last lines of a console log, without control sequences.
+
+    Args:
+        path: the log.
+        lines: how many; no more than the last 64 KiB hold.
+    """
+    return shell.tail(plain(read(path)), lines)
+
+
+def plain(text: str) -> str:
+    """Return a text without the control sequences of terminals."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", text)

@@ -1,1 +1,4 @@
-"""Commands of `enoslib-nxc` that read a configuration; `cli` has the others."""
+"""Commands of `enoslib-nxc`, which `cli` puts together.
+
+What a command does is imported when it is called: `enoslib-nxc --help` must stay quick.
+"""

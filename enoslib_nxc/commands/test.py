@@ -7,13 +7,18 @@ from pathlib import Path
 
 import click
 
-from enoslib_nxc import trial
 from enoslib_nxc.commands.given import conf_argument, flavour_option, settings_of
-from enoslib_nxc.driver import SCRIPT_SECONDS
-from enoslib_nxc.reporters import make
+from enoslib_nxc.commands.shown import Command
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "enoslib-nxc test conf.yaml",
+        "enoslib-nxc test conf.yaml --flavour docker --keep",
+    ],
+    short_help="run a composition's testScript",
+)
 @conf_argument
 @flavour_option
 @click.option(
@@ -25,7 +30,7 @@ from enoslib_nxc.reporters import make
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=SCRIPT_SECONDS,
+    default=3600.0,
     show_default=True,
     help="s, for the script",
 )
@@ -37,6 +42,9 @@ def test(
     The deployment is brought up if it is not there, and then destroyed at the end. The
     script is Python text of the composition, and runs here with your rights.
     """
+    from enoslib_nxc import trial
+    from enoslib_nxc.reporters import make
+
     settings = settings_of(conf, flavour)
     with make(settings.progress, sys.stderr) as report:
         trial.run(settings, report, script=script, keep=keep, timeout=timeout)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from enoslib.html import html_from_dict, repr_html_check
+from enoslib.html import repr_html_check
 
+from enoslib_nxc import notebook
 from enoslib_nxc.data import Data
 from enoslib_nxc.outlook import Net, Reservation
 from enoslib_nxc.preview.reach import Reach
@@ -109,7 +110,7 @@ class Preview(Data):
     @repr_html_check  # type: ignore[untyped-decorator]
     def _repr_html_(self) -> str:
         """Show it in a notebook, as EnOSlib shows its configurations."""
-        tables = {
+        tables: dict[str, tuple[Data, ...]] = {
             "Groups": self.groups,
             "Builds": self.builds,
             "Hosts": self.hosts,
@@ -117,26 +118,11 @@ class Preview(Data):
             "Reach": self.reach,
             "Reservations": self.reservations,
         }
-        shown: dict[str, object] = {"job_name": self.job_name}
-        if self.refusal:
-            shown["refused"] = self.refusal
-        for title, rows in tables.items():
-            if rows:
-                shown[title] = [_row(row) for row in rows]
-        for title, lines in (("Ends", self.ends), ("Notes", self.notes)):
-            if lines:
-                shown[title] = list(lines)
-        return str(html_from_dict("NixOSCompose plan", shown))
-
-
-def _row(data: Data) -> dict[str, object]:
-    """Return an entry as a row of EnOSlib's tables: lists in one cell, inner entries too."""
-    return {key: _cell(value) for key, value in data.model_dump().items()}
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, tuple):
-        return "; ".join(str(_cell(each)) for each in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_cell(each)}" for key, each in value.items() if each)
-    return value
+        facts = {
+            "job_name": self.job_name,
+            "refused": self.refusal,
+            "ends": self.ends,
+            "notes": self.notes,
+        }
+        rows = {title: [row.model_dump() for row in data] for title, data in tables.items()}
+        return notebook.page("NixOSCompose plan", facts, rows)

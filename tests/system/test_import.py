@@ -72,7 +72,8 @@ def test_importing_stays_cheap():
         ours = sorted(name for name in sys.modules if name.startswith("enoslib_nxc."))
         print(*ours)
         others = {name.partition(".")[0] for name in set(sys.modules) - before}
-        print(*sorted(others - set(sys.stdlib_module_names) - {"enoslib_nxc"}))
+        # "enoslib": its name for what en.check() asks of us
+        print(*sorted(others - set(sys.stdlib_module_names) - {"enoslib_nxc", "enoslib"}))
         """
     )
     ours, others = done.stdout.splitlines()
@@ -80,3 +81,22 @@ def test_importing_stays_cheap():
         ours.split()
     )
     assert others.split() == []
+
+
+def test_help_stays_cheap():
+    done = lab.python(
+        """
+        import sys
+        import enoslib
+        before = set(sys.modules)
+        from enoslib_nxc import cli
+        try:
+            cli.main(["up", "--help"])
+        except SystemExit as end:
+            assert end.code == 0
+        print(*sorted(set(sys.modules) - before), file=sys.stderr)
+        """
+    )
+    loaded = set(done.stderr.split())
+    assert "enoslib_nxc.commands.up" in loaded
+    assert not {"pydantic", "rich.table", "enoslib_nxc.flavours", "enoslib_nxc.shell"} & loaded

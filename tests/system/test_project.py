@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import NixOSComposeConf, shell
+from enoslib_nxc import shell
 from tests.system import lab
 
 PROJECT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ NIX_FILES = [
     for path in (
         PROJECT / "flake.nix",
         *(PROJECT / "nix").glob("*.nix"),
-        *(PROJECT / "templates").rglob("*.nix"),
+        *(PROJECT / "enoslib_nxc" / "templates").rglob("*.nix"),
         *(PROJECT / "examples").rglob("*.nix"),
     )
 ]
@@ -33,8 +33,3 @@ def test_the_example_of_the_readme():
 @pytest.mark.parametrize("file", NIX_FILES, ids=str)
 def test_nix_files_for_those_who_have_nixpkgs_parse(file):
     shell.run(["nix-instantiate", "--parse", PROJECT / file], timeout=30)
-
-
-def test_the_configuration_of_the_template_is_accepted():
-    conf = NixOSComposeConf.from_file(PROJECT / "templates" / "default" / "conf.yaml")
-    assert set(conf.settings.roles) == {"server", "agent"}

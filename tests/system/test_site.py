@@ -119,9 +119,10 @@ def test_get_started_does_what_it_says(tmp_path: Path) -> None:
 def test_code_of_pages_fits_the_package(tmp_path: Path) -> None:
     """Names, arguments and types, as far as EnOSlib has types."""
     # pages leave out what may be None; as an option it would need a cache of its own
-    heads = (
-        '# mypy: disable-error-code="union-attr"\nimport enoslib as en\nimport enoslib_nxc\n'
-    )
+    heads = """# mypy: disable-error-code="union-attr,untyped-decorator"
+import enoslib as en
+import enoslib_nxc
+"""
     for number, page in enumerate(pages.pages()):
         known = "conf: enoslib_nxc.NixOSComposeConf\n"
         for block in pages.blocks(page, "python"):

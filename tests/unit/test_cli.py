@@ -59,7 +59,7 @@ def test_version_and_help():
     ("words", "told"),
     [
         (["lst"], "lst"),
-        (["destroy"], "JOB_NAME"),
+        (["walltime"], "JOB_NAME"),
         (["lock", "/nowhere"], "'/nowhere' does not exist"),
         (["fetch", ".", "--lockd"], "--lockd"),
     ],

@@ -166,3 +166,18 @@ def test_every_block_of_code_is_of_a_kind_that_is_tested():
     kinds = {b.language: str(b) for page in pages.pages() for b in pages.blocks(page)}
     # without a language: directories, output, and the example that the site includes
     assert set(kinds) <= {"", "python", "yaml", "toml", "sh", "nix"}, kinds
+
+
+command_line = _script("command_line")
+
+
+def test_the_reference_of_the_command_line_is_current():
+    now = command_line.PAGE.read_text()
+    assert command_line.MARK in now
+    assert now == command_line.page(now), "run docs/command_line.py"
+
+
+def test_every_command_has_help_with_an_example():
+    for command in command_line.main.commands.values():
+        assert command.help
+        assert command.examples
