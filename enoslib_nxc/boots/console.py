@@ -7,7 +7,8 @@ from pathlib import Path
 
 from enoslib_nxc import shell
 
-_TAIL_BYTES = 65536
+TAIL_BYTES = 65536
+"""Of a console log that are looked at."""
 
 _SIGNS = (
     (
@@ -49,7 +50,7 @@ def read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            file.seek(max(0, file.tell() - TAIL_BYTES))
             return file.read().decode(errors="replace").replace("\r", "")
     except FileNotFoundError:
         return ""
@@ -70,4 +71,9 @@ def trouble(text: str) -> str:
 
 def tail(path: Path) -> str:
     """Return the last lines of a console log, without control sequences."""
-    return shell.tail(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", read(path)))
+    return ending(read(path))
+
+
+def ending(text: str) -> str:
+    """Return the last lines of what a console said, without control sequences."""
+    return shell.tail(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", text))
