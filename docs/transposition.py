@@ -47,7 +47,8 @@ TAIL = """
 Times are seconds on the clock. *build* is fetching and building: little where an earlier run
 left it in the store. *boot* lasts until every machine was seen under its role, and has what
 was carried to them. *measure* is one second of iperf3, and Ansible's way there. `hosts` are
-two guests that `en.Static` names; places of Grid'5000 are those of
+two guests that `en.Static` names; `vm-hosts` are two network namespaces of one computer, with
+a process table, files and an ssh server each; places of Grid'5000 are those of
 [the rehearsal](rehearsal.md), all on one computer: their times say nothing of the real one.
 *load* is the computer's, other work included, before a row and after it.
 """

@@ -94,7 +94,12 @@ def _granted(
         )
         for host, machine in grant.machines.items()
     }
-    about = {"networks": grant.networks, "lent": grant.lent, "ours_to_end": grant.ours_to_end}
+    about = {
+        "networks": grant.networks,
+        "lent": grant.lent,
+        "ours_to_end": grant.ours_to_end,
+        "vm_hosts": grant.vm_hosts,
+    }
     parts = tuple(
         part.model_copy(update=about) if part.flavour in names else part
         for part in deployment.parts

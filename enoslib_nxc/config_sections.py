@@ -22,6 +22,16 @@ from enoslib_nxc.config_types import (
 from enoslib_nxc.mistakes import Mistake, show
 
 
+def _mended(given: object) -> object:
+    """Take `true` for the key `on`: YAML 1.1, hence PyYAML, reads a bare `on` as that."""
+    if isinstance(given, Mapping):
+        return {"on" if key is True else key: value for key, value in given.items()}
+    return given
+
+
+SshHost = Annotated[str, Field(pattern=r"^ssh://([\w.][\w.-]*@)?[\w.][\w.-]*(:\d{1,5})?$")]
+
+
 class Build(Section):
     """How the composition is built."""
 
@@ -44,10 +54,7 @@ class Build(Section):
     @model_validator(mode="before")
     @classmethod
     def _mend_yaml(cls, given: object) -> object:
-        """Take `true` for the key `on`: YAML 1.1, hence PyYAML, reads a bare `on` as that."""
-        if isinstance(given, Mapping):
-            return {"on" if key is True else key: value for key, value in given.items()}
-        return given
+        return _mended(given)
 
 
 class Ssh(Section):
@@ -103,7 +110,7 @@ def _a_24(network: IPv4Network) -> IPv4Network:
 
 
 class Vm(Section):
-    """Local virtual machines (flavours vm and vm-ramdisk)."""
+    """Virtual machines (flavours vm and vm-ramdisk), here or, in memory, on other hosts."""
 
     memory: Mebibytes = Field(512, description="MiB for each machine")
     cores: Count = Field(1, description="virtual cores of each machine")
@@ -117,6 +124,24 @@ class Vm(Section):
     ssh_port: Annotated[int, Field(strict=True, ge=1024, le=65535)] | None = Field(
         None, description="first loopback port for ssh; free ones when absent"
     )
+    on: tuple[SshHost, ...] = Field(
+        (),
+        description="hosts that run machines of flavour vm-ramdisk instead of this computer, a "
+        "list of ssh://[USER@]HOST[:PORT] with USER root",
+    )
+    host_keys: Literal["known", "first-contact"] = Field(
+        "known",
+        description="ssh keys of these hosts, or of vm_hosts: known: to the user's known_hosts "
+        "or the other provider's options; first-contact: taken when first seen",
+    )
+    vxlan_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = Field(
+        4789, description="UDP port by which these hosts carry the machines' network"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mend_yaml(cls, given: object) -> object:
+        return _mended(given)
 
     @field_validator("network")
     @classmethod

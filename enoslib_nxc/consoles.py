@@ -67,8 +67,12 @@ def _file(deployment: Deployment, home: Home, host: str) -> Path:
     if file.exists():
         return file
     machine = deployment.machines[host]
-    if machine.reserved or machine.entry:
-        why = "it is not on this computer"
+    if machine.reserved or machine.entry or machine.hosted:
+        why = (
+            f"it is on {machine.hosted.name}"
+            if machine.hosted
+            else "it is not on this computer"
+        )
         then = f"enoslib-nxc exec {host} -- journalctl --no-pager"
         if machine.reserved:
             then += f", or: kaconsole3 -m {machine.reserved.node} (on the frontend)"

@@ -20,15 +20,18 @@ from enoslib_nxc.boots.nspawn import NspawnBoot
 from enoslib_nxc.boots.qemu import QemuBoot
 from enoslib_nxc.boots.qemu_image import SharedStore
 from enoslib_nxc.boots.stock import StockBoot
+from enoslib_nxc.boots.there import there
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.model import Deployment
-from enoslib_nxc.platforms import Platform
+from enoslib_nxc.platforms import Platform, vm_hosts
 from enoslib_nxc.platforms.containers import ContainerPlatform
 from enoslib_nxc.platforms.g5k import G5kPlatform
-from enoslib_nxc.platforms.hosts import Given, HostsPlatform
+from enoslib_nxc.platforms.hosts import HostsPlatform
+from enoslib_nxc.platforms.lent import Given
 from enoslib_nxc.platforms.local import LocalPlatform
 from enoslib_nxc.platforms.nspawn import NspawnPlatform
+from enoslib_nxc.platforms.vm_hosts import VM_RAMDISK, VmHostsPlatform
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,29 @@ class Source:
         hosts: another EnOSlib provider, or the hosts that it gave; None for our own.
         lent: whether another provider gave them, when it is not at hand.
         booking: when they are wanted, where there is a calendar.
+        vm_hosts: another EnOSlib provider, or the hosts that it gave, to run virtual machines;
+            None for this computer, or for what the configuration says.
     """
 
     hosts: Given = None
     lent: bool = False
     booking: Booking = field(default_factory=Booking)
+    vm_hosts: Given = None
 
     @classmethod
-    def of(cls, hosts: Given, booking: Booking) -> Source:
+    def of(cls, hosts: Given, booking: Booking, vm_hosts: Given = None) -> Source:
         """Return the source of a provider's machines.
 
         Args:
             hosts: as given to it.
             booking: when.
+            vm_hosts: as given to it.
         """
-        return cls(hosts, hosts is not None, booking)
+        return cls(hosts, hosts is not None, booking, vm_hosts)
+
+    def elsewhere(self, settings: Settings) -> bool:
+        """Tell whether virtual machines in memory run on other hosts than this computer."""
+        return self.vm_hosts is not None or bool(settings.vm.on)
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,14 @@ def _containers(_source: Source) -> Platform:
 
 def _nspawn(_source: Source) -> Platform:
     return NspawnPlatform()
+
+
+def _on_vm_hosts(source: Source) -> Platform:
+    return VmHostsPlatform(source.vm_hosts)
+
+
+def _there() -> Boot:
+    return QemuBoot(computers=there)
 
 
 def _hosts(source: Source) -> Platform:
@@ -223,6 +242,8 @@ def on(name: str, source: Source) -> Flavour:
         ConfigError: the flavour's image does not boot anywhere else; or it is for machines
             of another provider, and there are none.
     """
+    if source.vm_hosts is not None and name == VM_RAMDISK:
+        return _hosted()
     found = row(name)
     if name == STOCK:
         if source.lent:
@@ -242,6 +263,12 @@ def on(name: str, source: Source) -> Flavour:
         )
     description = "hosts of another EnOSlib provider, in memory, by kexec"
     return Flavour(name, _hosts, KexecBoot, description, found.ramdisk)
+
+
+def _hosted() -> Flavour:
+    """Return what takes the place of `VM_RAMDISK` on hosts that run virtual machines."""
+    description = "virtual machines on other hosts, in memory"
+    return Flavour(VM_RAMDISK, _on_vm_hosts, _there, description, ramdisk=True)
 
 
 def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
@@ -265,7 +292,12 @@ def rows(settings: Settings, source: Source) -> dict[str, Flavour]:
             resolution="leave hosts= out, or take flavour from the roles that they are for",
         )
     own = replace(source, hosts=None, lent=False)
-    return {name: on(name, source if name in theirs else own) for name in settings.flavours}
+    found = {name: on(name, source if name in theirs else own) for name in settings.flavours}
+    if source.elsewhere(settings):
+        vm_hosts.check_flavours(settings, source.vm_hosts, taken_over=source.lent)
+        # what concerns virtual machines means nothing to containers
+        found |= {name: _hosted() for name in found if name == VM_RAMDISK}
+    return found
 
 
 def recorded(deployment: Deployment, source: Source) -> dict[str, Flavour]:
@@ -276,7 +308,9 @@ def recorded(deployment: Deployment, source: Source) -> dict[str, Flavour]:
         source: where the machines came from, as far as is known.
     """
     return {
-        part.flavour: on(part.flavour, replace(source, lent=part.lent))
+        part.flavour: _hosted()
+        if part.vm_hosts
+        else on(part.flavour, replace(source, lent=part.lent))
         for part in deployment.parts
     }
 

@@ -144,6 +144,20 @@ class Container(Data):
     daemon: str
 
 
+class Hosted(Data):
+    """A machine as a virtual machine on a host that is reached by ssh (`vm_hosts`).
+
+    Args:
+        name: of the host, as in `Part.vm_hosts`.
+        mtu: bytes of the largest packet on the machines' network.
+        port: UDP port by which hosts carry that network.
+    """
+
+    name: str
+    mtu: int
+    port: int
+
+
 class Job(Data):
     """A job of OAR that holds machines.
 
@@ -173,6 +187,7 @@ class Machine(Data):
         flavour: the flavour of its role.
         container: the container that it is; None elsewhere.
         stock: whether the system that was there before stays.
+        hosted: the host that runs it, where that is another computer; None elsewhere.
         mac: hardware address on the shared network, "" where the platform decides.
         identity: what it was last told to run; None before its first start.
         boot_id: `/proc/sys/kernel/random/boot_id` when it was last seen up, "" before; of a
@@ -193,6 +208,7 @@ class Machine(Data):
     flavour: str = ""
     container: Container | None = None
     stock: bool = False
+    hosted: Hosted | None = None
     mac: str = ""
     identity: Identity | None = None
     boot_id: str = ""
@@ -210,6 +226,8 @@ class Part(Data):
         networks: CIDR of each network that its machines know each other by.
         lent: whether the machines are those of another EnOSlib provider.
         ours_to_end: whether we had that provider make them, and so have it destroy them.
+        vm_hosts: the hosts that have something of it, as the other provider gave them, where
+            its machines are virtual ones on them.
     """
 
     flavour: str
@@ -218,6 +236,7 @@ class Part(Data):
     networks: tuple[str, ...] = ()
     lent: bool = False
     ours_to_end: bool = False
+    vm_hosts: tuple[Machine, ...] = ()
 
 
 class Deployment(Data):

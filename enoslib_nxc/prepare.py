@@ -19,6 +19,7 @@ from enoslib_nxc.g5k import foresight
 from enoslib_nxc.model import Deployment, Part, Plan
 from enoslib_nxc.plan import make_plan
 from enoslib_nxc.platforms import Platform
+from enoslib_nxc.platforms.vm_hosts import VM_RAMDISK
 from enoslib_nxc.state import Home
 
 
@@ -215,6 +216,15 @@ def recorded(settings: Settings, home: Home, source: Source) -> Deployment | Non
             resolution="give the provider as hosts=, as when it was made; or destroy() it first"
             if lent
             else "leave hosts= out, destroy() it first, or use another job_name",
+        )
+    hosted = any(part.vm_hosts for part in previous.parts)
+    if hosted != (VM_RAMDISK in settings.flavours and source.elsewhere(settings)):
+        ours = "hosts that run virtual machines" if hosted else "this computer"
+        raise StateError(
+            f"machines of deployment {home.job_name} run on {ours}",
+            resolution="give them (vm_hosts=, vm.on) as when it was made; or destroy() it first"
+            if hosted
+            else "leave vm_hosts= and vm.on out, destroy() it first, or use another job_name",
         )
     if set(previous.flavours) != set(settings.flavours):
         raise StateError(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from enoslib_nxc.events import Event, Reporter
     from enoslib_nxc.flavours import Source
     from enoslib_nxc.model import Plan
-    from enoslib_nxc.platforms.hosts import Given
+    from enoslib_nxc.platforms.lent import Given
     from enoslib_nxc.preview import Preview
     from enoslib_nxc.running import RunningDeployment
     from enoslib_nxc.state import Home
@@ -44,6 +44,8 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         hosts: the machines to boot, for flavours whose image is in memory: another EnOSlib
             provider (its `init()` is called, and its `destroy()` if the machines were made
             by that), or the Roles or hosts that one gave. They are taken in their order.
+        vm_hosts: hosts that run the virtual machines of flavour vm-ramdisk instead of this
+            computer, given in the same ways; machines are spread over them, in one network.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -67,12 +69,11 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         provider_conf: NixOSComposeConf,
         name: str | None = None,
         hosts: Given = None,
+        vm_hosts: Given = None,
     ) -> None:
         super().__init__(provider_conf, name)
-        # a list can be read again, copied and pickled, whatever was given
-        if hosts is not None and not isinstance(hosts, Provider | Roles):
-            hosts = list(hosts)
-        self.hosts = hosts
+        self.hosts = _kept(hosts)
+        self.vm_hosts = _kept(vm_hosts)
         self.reservation: int | None = None
         self.identity = uuid4().hex
         """The same for copies of this object, as `Providers` make them."""
@@ -178,8 +179,8 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         with self._at_work(kwargs) as (home, report):
             ready = prepare.prepare(self.settings, home, report, self._source)
             prepare.reserve(ready, home)
-        if self._lender:
-            self._lender.async_init(start_time=start_time, **kwargs)
+        for lender in self._lenders:
+            lender.async_init(start_time=start_time, **kwargs)
 
     def is_created(self) -> bool:
         """Tell whether this job name has machines, or a reservation of them.
@@ -227,7 +228,7 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         """
         from enoslib_nxc import flavours
 
-        if self._lender and not self._lender.test_slot(start_time, end_time):
+        if not all(lender.test_slot(start_time, end_time) for lender in self._lenders):
             return False
         source = replace(self._source, booking=Booking(start_time, self.walltime_offset))
         booked = flavours.booked(self.settings, source)
@@ -245,8 +246,8 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             timestamp: seconds since the epoch, UTC.
         """
         self.reservation = timestamp
-        if self._lender:
-            self._lender.set_reservation(timestamp)
+        for lender in self._lenders:
+            lender.set_reservation(timestamp)
 
     def offset_walltime(self, offset: int) -> None:
         """Change the walltime of a reservation to come; machines here have none.
@@ -263,8 +264,8 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         if walltime_seconds(self.settings.g5k.walltime) + changed <= 0:
             raise NegativeWalltime
         self.walltime_offset = changed
-        if self._lender:
-            self._lender.offset_walltime(offset)
+        for lender in self._lenders:
+            lender.offset_walltime(offset)
 
     def remaining_walltime(self) -> float | None:
         """Return the seconds until the first of the running reservations ends, None if none.
@@ -322,12 +323,13 @@ class NixOSCompose(Provider):  # type: ignore[misc]
     def _source(self) -> Source:
         from enoslib_nxc.flavours import Source
 
-        return Source.of(self.hosts, Booking(self.reservation, self.walltime_offset))
+        booking = Booking(self.reservation, self.walltime_offset)
+        return Source.of(self.hosts, booking, self.vm_hosts)
 
     @property
-    def _lender(self) -> Provider | None:
-        """The other provider, where one was given and not just its hosts."""
-        return self.hosts if isinstance(self.hosts, Provider) else None
+    def _lenders(self) -> list[Provider]:
+        """The other providers, where some were given and not just their hosts."""
+        return [given for given in (self.hosts, self.vm_hosts) if isinstance(given, Provider)]
 
     def _note_phase(self, event: Event) -> None:
         if event.seconds and not event.subject:
@@ -357,3 +359,10 @@ def _chosen(kwargs: Mapping[str, object], shown: Reporter) -> Reporter:
     """Return the caller's reporter if it gave one, else the terminal's."""
     given = kwargs.get("reporter")
     return given if callable(given) else shown
+
+
+def _kept(given: Given) -> Given:
+    """Return what can be read again, copied and pickled, whatever was given."""
+    if given is None or isinstance(given, Provider | Roles):
+        return given
+    return list(given)

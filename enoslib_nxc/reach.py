@@ -8,6 +8,9 @@ from enoslib_nxc.model import Container, Deployment, Entry, Machine
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
 
+VM_HOST_SECONDS = 15
+"""For a connection to a host of virtual machines, which runs already."""
+
 
 def access(deployment: Deployment, home: Home, host: str) -> Access:
     """Return how a user's ssh reaches a machine.
@@ -30,6 +33,7 @@ def access(deployment: Deployment, home: Home, host: str) -> Access:
         key=deployment.ssh_key,
         known_hosts=home.known_hosts,
         via=machine.ssh_options,
+        gate=machine.hosted.name if machine.hosted else "",
     )
 
 
@@ -43,6 +47,17 @@ def _as_it_is(machine: Machine, home: Home) -> Access:
     if machine.reserved:
         return replace(given, key=home.key)
     return given if given.user == "root" else replace(given, root_by=("sudo", "-n"))
+
+
+def vm_host(host: Machine, home: Home) -> tuple[Access, HostKey]:
+    """Return how a host of virtual machines is reached.
+
+    Args:
+        host: as another provider gave it.
+        home: the deployment's directory.
+    """
+    access, host_key = entry(host, home)
+    return replace(access, gate=host.host, patience=VM_HOST_SECONDS), host_key
 
 
 def _inside(host: str, container: Container, user: str) -> Access:

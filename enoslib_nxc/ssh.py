@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,11 +13,16 @@ from pathlib import Path
 from enoslib_nxc import shell, turns
 from enoslib_nxc.shell import Result
 
-LOOK_SECONDS = 0.2
-"""Between two looks at whether a greeting is still waited for."""
-
 CONNECT_TIMEOUT = 30
 """Seconds for TCP and the key exchange: a guest under emulation needs several."""
+
+
+PROXY = "ProxyCommand="
+"""Option of ssh_config(5) by which `through` leads."""
+
+ANSIBLE_RETRIES = 3
+"""Attempts of Ansible's to connect where many machines share a way: it opens as many
+connections as it has forks, and an ssh server drops some of those (MaxStartups)."""
 
 
 class HostKey(str, Enum):
@@ -49,6 +52,8 @@ class Access:
             ssh ("docker exec -i NAME"); the fields about ssh then mean nothing.
         ansible: Ansible's variables for that way, beside ansible_host, its `address`.
         root_by: words before a command that make root of the user: "sudo", "-n".
+        gate: name of an ssh server on the way that many others share; "" where none is, or
+            where `via` names it (a jump).
     """
 
     name: str
@@ -62,6 +67,7 @@ class Access:
     through: tuple[str, ...] = ()
     ansible: Mapping[str, str] = field(default_factory=dict)
     root_by: tuple[str, ...] = ()
+    gate: str = ""
 
 
 def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
@@ -119,31 +125,39 @@ def argv(access: Access, *command: str, host_key: HostKey = HostKey.PINNED) -> l
     """
     if access.through:
         return [*access.through, *command]
+    return [*_connection(access, host_key), access.address, shlex.join(command)]
+
+
+def _connection(access: Access, host_key: HostKey) -> list[str]:
+    """Return ssh and its options, all but the address."""
     identity = ["-o", "IdentitiesOnly=yes", "-i", str(access.key)] if access.key else []
-    return [
-        "ssh",
-        "-T",
-        *options(access, host_key),
-        "-o",
+    words = [
         "BatchMode=yes",
-        "-o",
         "LogLevel=ERROR",
-        "-o",
         f"ConnectTimeout={access.patience}",
-        "-o",
         "ServerAliveInterval=15",
-        "-o",
         "ControlPath=none",  # a shared connection would lead to the system before a boot
-        "-o",
         "PreferredAuthentications=publickey",
-        *identity,
-        "-p",
-        str(access.port),
-        "-l",
-        access.user,
-        access.address,
-        shlex.join(command),
     ]
+    return [
+        *["ssh", "-T", *options(access, host_key)],
+        *(word for option in words for word in ("-o", option)),
+        *identity,
+        *["-p", str(access.port), "-l", access.user],
+    ]
+
+
+def through(access: Access) -> tuple[str, ...]:
+    """Return the ssh options that lead by way of a machine to what is on its own side.
+
+    A jump (`-J`) would take neither its key nor its options from here.
+
+    Args:
+        access: of the machine; its host key is known.
+    """
+    words = shlex.join(_connection(access, HostKey.PINNED)).replace("%", "%%")
+    command = f"{words} -W [%h]:%p {shlex.quote(access.address)}"
+    return ("-F", "none", "-o", f"{PROXY}{command}")
 
 
 def turn(access: Access, timeout: float) -> AbstractContextManager[float]:
@@ -157,9 +171,10 @@ def turn(access: Access, timeout: float) -> AbstractContextManager[float]:
         A context, which gives the seconds that are left for that; entering it raises a
         DeadlineError when the time was over before its turn came.
     """
-    if "-J" not in access.via[:-1]:
-        return nullcontext(timeout)
-    return turns.turn(access.via[access.via.index("-J") + 1], access.name, timeout)
+    jump = access.gate
+    if not jump and "-J" in access.via[:-1]:
+        jump = access.via[access.via.index("-J") + 1]
+    return turns.turn(jump, access.name, timeout) if jump else nullcontext(timeout)
 
 
 def to_builder(
@@ -228,9 +243,11 @@ def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int 
     identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
     shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
     root = {"ansible_become": True} if access.root_by else {}
+    retries = {"ansible_ssh_retries": ANSIBLE_RETRIES} if access.gate else {}
     return {
         **shared,
         **root,
+        **retries,
         "ansible_host": access.address,
         "ansible_port": access.port,
         "ansible_ssh_common_args": shlex.join([*options(access), *identity]),
@@ -269,28 +286,3 @@ def agent_keys() -> list[str] | None:
     answer = shell.run(["ssh-add", "-L"], timeout=10, check=False)
     # 1: the agent holds none; 2: it cannot be reached (ssh-add(1))
     return answer.stdout.splitlines() if answer.returncode < 2 else None
-
-
-def greets(
-    access: Access, timeout: float, *, given_up: Callable[[], bool] = lambda: False
-) -> bool:
-    """Tell whether an ssh server sends its greeting.
-
-    Cheap for the machine: no key exchange. QEMU's user network accepts a connection before
-    the guest does, so an open port alone says nothing.
-
-    Args:
-        access: how the machine is reached.
-        timeout: seconds to wait for the greeting, on one connection.
-        given_up: asked every `LOOK_SECONDS` whether nobody waits any more.
-    """
-    end = time.monotonic() + timeout
-    try:
-        with socket.create_connection((access.address, access.port), timeout) as connection:
-            connection.settimeout(LOOK_SECONDS)
-            while time.monotonic() < end and not given_up():
-                with suppress(TimeoutError):
-                    return connection.recv(4) == b"SSH-"
-    except OSError:
-        pass
-    return False

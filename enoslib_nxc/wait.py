@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from enoslib_nxc import ssh
+from enoslib_nxc import greeting
 from enoslib_nxc.errors import BootError
 from enoslib_nxc.ssh import Access
 
@@ -18,6 +18,10 @@ PAUSE_SECONDS = 0.2
 
 TROUBLE_SECONDS = 1.0
 """Between two looks at the console and the process table."""
+
+
+FAR_SECONDS = 1.0
+"""Between two connections to a machine behind an ssh server."""
 
 
 class Deadline:
@@ -64,15 +68,24 @@ def until_greeting(access: Access, deadline: Deadline, trouble: Callable[[], str
     Raises:
         BootError: it cannot come up, or the time is over.
     """
+    # each look at a machine behind an ssh server is a login there
+    pause, between = (
+        (FAR_SECONDS, 5 * FAR_SECONDS)
+        if access.gate
+        else (
+            PAUSE_SECONDS,
+            TROUBLE_SECONDS,
+        )
+    )
     looked = 0.0
     while not deadline.passed:
         seconds = min(GREETING_SECONDS, max(0.1, deadline.remaining()))
-        if ssh.greets(access, seconds, given_up=lambda: deadline.passed):
+        if greeting.greets(access, seconds, given_up=lambda: deadline.passed):
             return
-        if time.monotonic() - looked >= TROUBLE_SECONDS:
+        if time.monotonic() - looked >= between:
             reason = trouble()
             if reason:
                 raise BootError(f"{access.name} did not come up: {reason}")
             looked = time.monotonic()
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
     raise BootError(f"{access.name} did not answer on ssh within {deadline.seconds:g} s")

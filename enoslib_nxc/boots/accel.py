@@ -21,7 +21,8 @@ Accel = Literal["kvm", "tcg"]
 TRIAL_SECONDS = 10.0
 """A kernel under working KVM prints its first line in well under a second."""
 
-_FIRST_WORDS = "Linux version"
+FIRST_WORDS = "Linux version"
+"""What a kernel greets with on its console."""
 
 
 def choose(wanted: Literal["auto", "kvm", "tcg"], *, qemu: str, kernel: Path) -> Accel:
@@ -39,10 +40,7 @@ def choose(wanted: Literal["auto", "kvm", "tcg"], *, qemu: str, kernel: Path) ->
         return "tcg"
     works = _remembered(qemu, kernel)
     if wanted == "kvm" and not works:
-        raise PlatformError(
-            "vm.accel: kvm was asked for, but a trial boot with KVM failed on this machine",
-            resolution='set vm.accel to "auto", or check /dev/kvm and its permissions',
-        )
+        raise unusable("this machine")
     return "kvm" if works else "tcg"
 
 
@@ -76,16 +74,36 @@ def _trial(qemu: str, kernel: Path) -> bool:
     """Boot the kernel without a root file system: it greets, panics, and QEMU ends."""
     with tempfile.TemporaryDirectory(prefix="enoslib-nxc-kvm-") as scratch:
         console = Path(scratch) / "console"
-        append = "console=ttyS0 earlyprintk=ttyS0 panic=-1"
         try:
-            shell.run(
-                [
-                    *[qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-                    *["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256"],
-                    *["-kernel", str(kernel), "-append", append, "-serial", f"file:{console}"],
-                ],
-                timeout=TRIAL_SECONDS,
-            )
+            shell.run(trial(qemu, str(kernel), str(console)), timeout=TRIAL_SECONDS)
         except CommandError:
             return False
-        return console.exists() and _FIRST_WORDS in console.read_text(errors="replace")
+        return console.exists() and FIRST_WORDS in console.read_text(errors="replace")
+
+
+def trial(qemu: str, kernel: str, console: str) -> list[str]:
+    """Return the command line of a trial; `FIRST_WORDS` on the console tell that KVM works.
+
+    Args:
+        qemu: path of QEMU, where it is tried.
+        kernel: path of a kernel there.
+        console: path of the console's log there.
+    """
+    append = "console=ttyS0 earlyprintk=ttyS0 panic=-1"
+    return [
+        *[qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+        *["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256"],
+        *["-kernel", kernel, "-append", append, "-serial", f"file:{console}"],
+    ]
+
+
+def unusable(where: str) -> PlatformError:
+    """Return what is said where KVM was asked for, and does not work.
+
+    Args:
+        where: the computer, for people.
+    """
+    return PlatformError(
+        f"vm.accel: kvm was asked for, but a trial boot with KVM failed on {where}",
+        resolution='set vm.accel to "auto", or check /dev/kvm and its permissions',
+    )

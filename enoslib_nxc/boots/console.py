@@ -7,7 +7,8 @@ from pathlib import Path
 
 from enoslib_nxc import shell
 
-_TAIL_BYTES = 65536
+TAIL_BYTES = 65536
+"""Of a console log that are looked at."""
 
 _SIGNS = (
     (
@@ -49,7 +50,7 @@ def read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            file.seek(max(0, file.tell() - TAIL_BYTES))
             return file.read().decode(errors="replace").replace("\r", "")
     except FileNotFoundError:
         return ""
@@ -75,7 +76,12 @@ def tail(path: Path, lines: int = shell.TAIL_LINES) -> str:
         path: the log.
         lines: how many; no more than the last 64 KiB hold.
     """
-    return shell.tail(plain(read(path)), lines)
+    return ending(read(path), lines)
+
+
+def ending(text: str, lines: int = shell.TAIL_LINES) -> str:
+    """Return the last lines of what a console said, without control sequences."""
+    return shell.tail(plain(text), lines)
 
 
 def plain(text: str) -> str:

@@ -1,37 +1,33 @@
-"""Virtual machines under QEMU, without root: flavours vm-ramdisk and vm.
+"""Virtual machines under QEMU: flavours vm-ramdisk and vm, here or on hosts of others.
 
 Each machine has two network cards. The first is QEMU's user network, restricted, with ssh
-forwarded to a loopback port; the second is on the deployment's switch, and carries the
+forwarded to a loopback port; the second is on the deployment's network, and carries the
 default route and the address that identifies the machine to NXC's stage 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-import psutil
-
-from enoslib_nxc import context, pins, procs, ramdisk, shell, status
-from enoslib_nxc.boots import Checked, Run, accel, console
-from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB, Command
+from enoslib_nxc import context, parallel, pins, ramdisk, shell, status
+from enoslib_nxc.boots import Checked, Run, console
+from enoslib_nxc.boots.computer import QEMU, Computer, Computers, refusal, tag
+from enoslib_nxc.boots.here import here, program
+from enoslib_nxc.boots.qemu_argv import Command
 from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
 from enoslib_nxc.config import Settings
 from enoslib_nxc.data import Scalar
-from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
+from enoslib_nxc.errors import ArtifactError, CommandError, NxcError, PlatformError
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
-from enoslib_nxc.platforms.local import switch_socket
+from enoslib_nxc.platforms.placement import extra_mib
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline, until_greeting
 
-QEMU = "qemu-system-x86_64"
-QEMU_START_SECONDS = 60.0
-"""QEMU detaches once its devices are there; loading a large initrd takes a few seconds."""
-
-OVERHEAD_MIB = 64
-"""Memory of a QEMU process beside its guest's."""
+__all__ = ["QEMU", "QemuBoot"]
 
 
 @dataclass(frozen=True)
@@ -40,57 +36,75 @@ class QemuBoot:
 
     Args:
         image: how guests come by their system and the deployment JSON.
+        computers: where they run.
     """
 
     image: Image = field(default_factory=Ramdisk)
+    computers: Computers = here
 
     def require(self) -> None:
         """Refuse a machine without QEMU, or with one that cannot do what the image needs."""
-        self.image.require(_program())
+        if self.computers is here:
+            self.image.require(program())
+        else:
+            shell.require("ssh", purpose="to reach the hosts", package="openssh-client")
 
     def shape(self, settings: Settings, node: Node, machine: Machine) -> dict[str, Scalar]:
-        """Return its memory, cores and address."""
-        return {"memory": node.memory, "cores": node.cores, "address": machine.address}
+        """Return its memory, cores and address; the size of packets where that is not usual."""
+        shape: dict[str, Scalar] = {"memory": node.memory, "cores": node.cores}
+        shape["address"] = machine.address
+        return {**shape, "mtu": machine.hosted.mtu} if machine.hosted else shape
 
     def check(self, run: Run, wanted: Mapping[str, Identity]) -> Checked:
-        """Refuse what cannot start: memory, here or in the guests, command line, KVM."""
+        """Refuse what cannot start: memory, there or in the guests, command line, KVM."""
         for host, identity in wanted.items():
             _append(run, self.image, run.machine(host), identity)
-        artifacts = run.deployment.artifacts
-        kernel = artifacts.store.real(artifacts.kernel)
-        chosen = accel.choose(run.settings.vm.accel, qemu=_program(), kernel=kernel)
-        extra = OVERHEAD_MIB + (TRANSLATED_MIB if chosen == "tcg" else 0)
-        _check_memory(run, wanted, extra)
+        _check_initrd(run, wanted)
         self.image.check(run)
-        return Checked(run)
+        places = self._places(run.deployment, run.home, wanted)
+
+        def check(name: str) -> None:
+            computer, hosts = places[name]
+            computer.prepare(run)
+            _check_memory(run, computer, hosts, extra_mib(computer.accel(run)))
+
+        failed = parallel.each(places, check).failed
+        if len(failed) == len(places) == 1:
+            raise next(iter(failed.values()))
+        return Checked(run, {h: error for n, error in failed.items() for h in places[n][1]})
 
     def start(self, run: Run, host: str, deadline: Deadline) -> None:
         """Start QEMU for one machine; a guest that ran in its place is ended."""
         self.stop(run, [host])
         pins.pin(run.home.known_hosts, host)  # it is about to make new keys
-        qemu = _program()
-        log = run.home.console(host)
-        log.parent.mkdir(mode=0o700, exist_ok=True)
-        log.unlink(missing_ok=True)  # what an earlier boot said is no news of this one
-        command = _command(run, self.image, host, qemu)
+        computer = self.computers(run.deployment, run.home)[host]
+        machine = run.machine(host)
         try:
-            shell.run(command.argv(qemu), timeout=QEMU_START_SECONDS)
+            computer.start(_command(run, self.image, computer, host), machine)
         except CommandError as error:
-            raise _refusal(error, run.machine(host)) from error
+            where = machine.ssh_host
+            if machine.hosted:
+                where = f"{computer.name}'s loopback"
+            raise refusal(error, machine, where) from error
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """End the QEMU processes of machines."""
-        stubborn = procs.end(_machines(run.deployment, hosts), run.settings.deadlines.destroy)
-        if stubborn:
-            raise PlatformError(
-                "QEMU does not end: process "
-                + ", ".join(str(process.pid) for process in stubborn)
-            )
+        places = self._places(run.deployment, run.home, hosts)
+        seconds = run.settings.deadlines.destroy
+        failed = parallel.each(
+            places, lambda name: places[name][0].end(places[name][1], seconds)
+        ).failed
+        for error in failed.values():
+            raise error
 
     def alive(self, deployment: Deployment, home: Home) -> set[str]:
-        """Return the hosts that have a QEMU process."""
-        found = procs.tagged(_tag(deployment, ""))
-        return {word for process in found for word in [_host_of(deployment, process)] if word}
+        """Return the hosts that have a QEMU process; not where nothing answers."""
+        begun = [m.host for m in deployment.machines.values() if m.state != "planned"]
+        places = self._places(deployment, home, begun)
+        found = parallel.each(places, lambda name: places[name][0].running()).done
+        return {
+            host for name, running in found.items() for host in running & {*places[name][1]}
+        }
 
     def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
         """Wait for the guest's ssh server; a guest that cannot come up ends the wait."""
@@ -99,78 +113,94 @@ class QemuBoot:
 
     def _trouble(self, run: Run, host: str) -> str:
         """Read the console, and see whether QEMU still runs."""
-        told = console.trouble(console.read(run.home.console(host)))
-        if told or _machines(run.deployment, [host]):
+        computer = self.computers(run.deployment, run.home)[host]
+        told = console.trouble(computer.read(host))
+        if told or host in computer.running():
             return told
         return "its QEMU process ended"
 
     def log(self, run: Run, host: str) -> str:
         """Return the last lines of the console."""
-        told = console.tail(run.home.console(host))
-        return f"last lines of {run.home.console(host)}:\n{told}" if told else ""
+        if run.machine(host).state == "planned":
+            return ""
+        computer = self.computers(run.deployment, run.home)[host]
+        with suppress(NxcError):
+            if told := console.ending(computer.read(host)):
+                of = f" of {computer.name}" if run.machine(host).hosted else ""
+                return f"last lines of {computer.console(host)}{of}:\n{told}"
+        return ""
 
     def close(self) -> None:
         """Nothing serves: QEMU does so by itself."""
 
+    def _places(
+        self, deployment: Deployment, home: Home, hosts: Iterable[str]
+    ) -> dict[str, tuple[Computer, list[str]]]:
+        """Return the computers of some hosts: name -> computer, and which of these it has."""
+        found = self.computers(deployment, home)
+        places: dict[str, tuple[Computer, list[str]]] = {}
+        for host in hosts:
+            places.setdefault(found[host].name, (found[host], []))[1].append(host)
+        return places
 
-def _program() -> str:
-    return shell.require(QEMU, purpose="to start virtual machines", package="qemu-system-x86")
 
-
-def _check_memory(run: Run, hosts: Collection[str], extra: int) -> None:
-    """Refuse machines too small for their initrd, or too many for this computer.
-
-    Args:
-        run: the run.
-        hosts: those to be started.
-        extra: MiB that each takes here beside its own memory.
-    """
+def _check_initrd(run: Run, hosts: Collection[str]) -> None:
+    """Refuse machines too small for their initrd."""
     initrd = run.deployment.artifacts.store.real(run.deployment.artifacts.initrd)
     size = initrd.stat().st_size
     needed = ramdisk.memory_mib(size)
-    nodes = [node for node in run.deployment.plan.nodes if node.host in hosts]
-    for node in nodes:
-        if node.memory < needed:
+    for node in run.deployment.plan.nodes:
+        if node.host in hosts and node.memory < needed:
             raise PlatformError(
                 f"{node.host} has {node.memory} MiB of memory, too little for an initrd "
                 f"of {size >> 20} MiB",
                 resolution=f"set vm.memory (or roles.{node.role}.memory) to {needed} at least",
             )
+
+
+def _check_memory(run: Run, computer: Computer, hosts: Collection[str], extra: int) -> None:
+    """Refuse too many machines for a computer.
+
+    Args:
+        run: the run.
+        computer: where they are to be started.
+        hosts: those.
+        extra: MiB that each takes there beside its own memory.
+    """
+    nodes = [node for node in run.deployment.plan.nodes if node.host in hosts]
     total = sum(node.memory + extra for node in nodes)
-    freed = sum(_resident(process) for process in _machines(run.deployment, hosts))
-    available = (psutil.virtual_memory().available >> 20) + freed
+    available = computer.available(hosts)
     if total > available:
         machines = "1 machine needs" if len(nodes) == 1 else f"{len(nodes)} machines need"
+        where = f" on {computer.name}" if run.machine(nodes[0].host).hosted else ""
         raise PlatformError(
-            f"not enough memory: {machines} {total} MiB, {available} MiB are available",
+            f"not enough memory{where}: {machines} {total} MiB, {available} MiB are available",
             resolution="lower vm.memory, or start fewer machines",
         )
 
 
-def _command(run: Run, image: Image, host: str, qemu: str) -> Command:
+def _command(run: Run, image: Image, computer: Computer, host: str) -> Command:
     machine = run.machine(host)
-    artifacts = run.deployment.artifacts
     node = next(node for node in run.deployment.plan.nodes if node.host == host)
-    kernel = artifacts.store.real(artifacts.kernel)
     identity = machine.identity
     if identity is None:
         raise ArtifactError(f"{host} was not told what to run")
     append, way = _append(run, image, machine, identity)
-    if way.served:
-        way.served.write_text(run.context.text)
+    kernel, initrd = computer.files(run)
     return Command(
-        name=_tag(run.deployment, host),
+        name=tag(run.deployment.token, host),
         kernel=kernel,
-        initrd=artifacts.store.real(artifacts.initrd),
+        initrd=initrd,
         append=append,
         memory=node.memory,
         cores=node.cores,
-        accel=accel.choose(run.settings.vm.accel, qemu=qemu, kernel=kernel),
+        accel=computer.accel(run),
         ssh_port=machine.ssh_port,
         mac=machine.mac,
-        switch=switch_socket(run.deployment.token),
-        console=run.home.console(host),
-        served=way.served,
+        card=computer.card(machine),
+        console=computer.console(host),
+        answer=computer.answer(run) if way.served else (),
+        mtu=machine.hosted.mtu if machine.hosted else 0,
         shares=image.shares(run),
     )
 
@@ -196,38 +226,3 @@ def _append(run: Run, image: Image, machine: Machine, identity: Identity) -> tup
         f"the limit is {context.COMMAND_LINE_LIMIT}",
         resolution="shorten kernel_params",
     )
-
-
-def _tag(deployment: Deployment, host: str) -> str:
-    return f"enoslib-nxc:{deployment.token}:{host}"
-
-
-def _host_of(deployment: Deployment, process: psutil.Process) -> str:
-    prefix = _tag(deployment, "")
-    try:
-        words = process.cmdline()
-    except psutil.Error:
-        return ""
-    return next((word[len(prefix) :] for word in words if word.startswith(prefix)), "")
-
-
-def _machines(deployment: Deployment, hosts: Container[str]) -> list[psutil.Process]:
-    found = procs.tagged(_tag(deployment, ""))
-    return [process for process in found if _host_of(deployment, process) in hosts]
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss >> 20)
-    except psutil.Error:
-        return 0
-
-
-def _refusal(error: CommandError, machine: Machine) -> PlatformError:
-    """Return what a failed start of QEMU means to the user."""
-    if "Could not set up host forwarding rule" in error.details:
-        return PlatformError(
-            f"port {machine.ssh_port} of 127.0.0.1, for ssh to {machine.host}, is taken",
-            resolution="end what listens there, or destroy() and init() to get another port",
-        )
-    return PlatformError(f"{machine.host}: {error.brief}", details=error.details)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from enoslib_nxc.boots import accel
+from enoslib_nxc.platforms.placement import TRANSLATED_MIB
 
 CONTEXT_ADDRESS = "10.0.2.100"
 """Where stage 1 fetches the deployment JSON, inside QEMU's user network (10.0.2.0/24)."""
-
-TRANSLATED_MIB = 128
-"""Memory for translated code under TCG. QEMU's own default let a guest of 384 MiB grow to
-over 700; with this bound it stays below 600, and is as fast (boot, tar and Python measured)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Share:
         With the security model "none", NXC's, files that a guest makes are those of whoever
         runs QEMU. A directory may span file systems, whose inode numbers are kept apart.
         """
-        place = f"path={_escape(str(self.path))},mount_tag={self.tag}"
+        place = f"path={escape(str(self.path))},mount_tag={self.tag}"
         mode = "" if self.writable else ",readonly=on"
         return ["-virtfs", f"local,{place},security_model=none,multidevs=remap{mode}"]
 
@@ -56,24 +52,26 @@ class Command:
         accel: "kvm" or "tcg".
         ssh_port: loopback port forwarded to the guest's 22.
         mac: hardware address on the switch.
-        switch: directory of the switch's sockets.
+        card: backend (`-netdev`) n1 of the card on the deployment's network.
         console: file for the serial console.
-        served: file to serve as the deployment JSON, None when it is not fetched.
+        answer: command that answers who fetches the deployment JSON; none where nobody does.
+        mtu: bytes of the largest packet on that network, 0 for what a guest takes by itself.
         shares: directories that the guest may mount.
     """
 
     name: str
-    kernel: Path
-    initrd: Path
+    kernel: PurePath
+    initrd: PurePath
     append: str
     memory: int
     cores: int
     accel: accel.Accel
     ssh_port: int
     mac: str
-    switch: Path
-    console: Path
-    served: Path | None
+    card: str
+    console: PurePath
+    answer: tuple[str, ...] = ()
+    mtu: int = 0
     shares: tuple[Share, ...] = ()
 
     def argv(self, qemu: str) -> list[str]:
@@ -82,8 +80,10 @@ class Command:
         PCI addresses are fixed since stage 1 names the cards by their order.
         """
         user = f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"
-        if self.served:
-            user += f",guestfwd=tcp:{CONTEXT_ADDRESS}:80-cmd:{_escape(_server(self.served))}"
+        if self.answer:
+            answer = escape(shlex.join(self.answer))
+            user += f",guestfwd=tcp:{CONTEXT_ADDRESS}:80-cmd:{answer}"
+        mtu = f",host_mtu={self.mtu}" if self.mtu else ""
         cpu = "host" if self.accel == "kvm" else "max"
         translation = f",thread=multi,tb-size={TRANSLATED_MIB}" if self.accel == "tcg" else ""
         return [
@@ -93,22 +93,16 @@ class Command:
             *["-m", str(self.memory), "-smp", str(self.cores)],
             *["-kernel", str(self.kernel), "-initrd", str(self.initrd)],
             *["-append", self.append],
-            *["-serial", f"file:{_escape(str(self.console))}"],
+            *["-serial", f"file:{escape(str(self.console))}"],
             *["-device", "virtio-rng-pci"],
             *["-netdev", user],
             *["-device", "virtio-net-pci,netdev=n0,romfile=,addr=0x10"],
-            *["-netdev", f"vde,id=n1,sock={_escape(str(self.switch))}"],
-            *["-device", f"virtio-net-pci,netdev=n1,mac={self.mac},romfile=,addr=0x11"],
+            *["-netdev", self.card],
+            *["-device", f"virtio-net-pci,netdev=n1,mac={self.mac},romfile=,addr=0x11{mtu}"],
             *[word for share in self.shares for word in share.words()],
         ]
 
 
-def _server(served: Path) -> str:
-    """Return the command that QEMU runs for each connection to `CONTEXT_ADDRESS`."""
-    program = Path(__file__).with_name("serve_file.py")
-    return shlex.join([sys.executable, "-I", "-S", str(program), str(served)])
-
-
-def _escape(value: str) -> str:
+def escape(value: str) -> str:
     """Return a value for a QEMU option list, where a comma is written twice."""
     return value.replace(",", ",,")

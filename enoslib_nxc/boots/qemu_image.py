@@ -24,11 +24,11 @@ class Way:
 
     Args:
         parameter: kernel parameter that tells stage 1 of it.
-        served: file that QEMU is to serve, None where it serves nothing.
+        served: whether QEMU is to serve it.
     """
 
     parameter: str
-    served: Path | None = None
+    served: bool = False
 
 
 class Image(Protocol):
@@ -73,7 +73,7 @@ class Ramdisk:
         url = f"http://{CONTEXT_ADDRESS}/deployment.json"
         return (
             Way(context.inline(run.context)),
-            Way(context.by_url(url), run.home.node_context),
+            Way(context.by_url(url), served=True),
         )
 
     def shares(self, run: Run) -> tuple[Share, ...]:

@@ -35,6 +35,7 @@ class Grant:
         site_networks: networks that were reserved with them.
         lent: whether another EnOSlib provider gave them.
         ours_to_end: whether another EnOSlib provider made the machines at our wish.
+        vm_hosts: the hosts that have something of them, where they are virtual ones.
     """
 
     machines: dict[str, Machine]
@@ -42,6 +43,7 @@ class Grant:
     site_networks: tuple[SiteNetwork, ...] = ()
     lent: bool = False
     ours_to_end: bool = False
+    vm_hosts: tuple[Machine, ...] = ()
 
 
 class Platform(Protocol):

@@ -6,27 +6,21 @@ by name) hold for it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import TypeAlias
 
 from enoslib.infra.provider import Provider
-from enoslib.objects import Host, Roles
 
 from enoslib_nxc import own_system, parallel, pins, reach, shell, survey
 from enoslib_nxc.config import Settings
-from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
+from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.g5k.release import reboot
-from enoslib_nxc.model import Deployment, Entry, Machine, Plan
+from enoslib_nxc.model import Deployment, Machine, Plan
 from enoslib_nxc.outlook import Outlook, unknown
-from enoslib_nxc.platforms import Grant, NoCalendar
+from enoslib_nxc.platforms import Grant, NoCalendar, lent
+from enoslib_nxc.platforms.lent import Given
 from enoslib_nxc.state import Home
 from enoslib_nxc.survey import Survey
-
-Given: TypeAlias = Provider | Roles | Iterable[Host] | None
-"""What `NixOSCompose(conf, hosts=...)` takes."""
 
 
 class HostsPlatform(NoCalendar):
@@ -55,15 +49,8 @@ class HostsPlatform(NoCalendar):
 
         Machines are asked for the address that NXC's stage 1 will find.
         """
-        made = isinstance(self.given, Provider) and not self.given.is_created()
-        try:
-            return self._bound(
-                settings, home, plan, previous, ours_to_end=_ours(previous) or made
-            )
-        except BaseException:
-            if made and isinstance(self.given, Provider):
-                self.given.destroy()
-            raise
+        with lent.taken(self.given, previous) as ours:
+            return self._bound(settings, home, plan, previous, ours_to_end=ours)
 
     def _bound(
         self,
@@ -74,7 +61,7 @@ class HostsPlatform(NoCalendar):
         *,
         ours_to_end: bool,
     ) -> Grant:
-        offered = {(m.ssh_host, m.ssh_port): m for m in _machines(self._hosts(), settings)}
+        offered = {(m.ssh_host, m.ssh_port): m for m in self._machines(settings)}
         held = {
             host: machine
             for host, machine in (previous.machines if previous else {}).items()
@@ -102,22 +89,13 @@ class HostsPlatform(NoCalendar):
         ordered = {n.host: machines[n.host] for n in plan.nodes}
         return Grant(ordered, tuple(sorted(networks)), lent=True, ours_to_end=ours_to_end)
 
-    def _hosts(self) -> Iterator[Host]:
-        """Return the hosts as given, each once."""
-        given = self.given
-        if isinstance(given, Provider):
-            given = given.init()[0]
-        if isinstance(given, Mapping | Roles):
-            # EnOSlib keeps a role's hosts in a set, and sorts them to give one by number
-            given = [host for role in given for host in sorted(given[role])]
-        hosts = list(given or ())
-        wrong = [host for host in hosts if not isinstance(host, Host)]
-        if wrong:
-            raise ConfigError(
-                f"hosts: {wrong[0]!r} is not a host of EnOSlib",
-                resolution="give an EnOSlib provider, its Roles, or a list of its hosts",
-            )
-        return iter({(host.address, host.port): host for host in hosts}.values())
+    def _machines(self, settings: Settings) -> Iterator[Machine]:
+        kexec = settings.kexec
+        return lent.machines(
+            lent.hosts(self.given, word="hosts"),
+            first_contact=kexec.host_keys == "first-contact",
+            reboot=kexec.reboot_on_destroy,
+        )
 
     def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
         """Tell which machines they would be, as far as no provider has to be called."""
@@ -129,7 +107,7 @@ class HostsPlatform(NoCalendar):
             places = dict.fromkeys(new, f"a machine of {type(self.given).__name__}")
         else:
             taken = {machine.ssh_host for machine in kept.values()}
-            offered = (machine.ssh_host for machine in _machines(self._hosts(), settings))
+            offered = (machine.ssh_host for machine in self._machines(settings))
             places = dict(zip(new, (p for p in offered if p not in taken), strict=False))
         missing = [host for host in new if host not in places]
         told = unknown(hosts)
@@ -161,54 +139,12 @@ class HostsPlatform(NoCalendar):
         ours = [m.host for m in deployment.machines.values() if m.state != "planned"]
         told = reboot(deployment, home, ours, timeout)
         told += own_system.leave(deployment, home, ours, timeout)
-        if _ours(deployment) and isinstance(self.given, Provider):
-            self.given.destroy()
+        lent.give_back(self.given, deployment)
         return told
-
-
-def _ours(previous: Deployment | None) -> bool:
-    return previous is not None and any(part.ours_to_end for part in previous.parts)
 
 
 def _count(number: int) -> str:
     return "1 machine" if number == 1 else f"{number} machines"
-
-
-def _machines(hosts: Iterable[Host], settings: Settings) -> Iterator[Machine]:
-    """Return how each host is reached: EnOSlib's fields, and Ansible's where they win."""
-    for host in hosts:
-        extra = host.extra
-        key = extra.get("ansible_ssh_private_key_file") or host.keyfile
-        yield Machine(
-            host=host.alias,
-            address="",
-            ssh_host=str(extra.get("ansible_host") or host.address),
-            ssh_port=int(extra.get("ansible_port") or host.port or 22),
-            ssh_options=_way(extra),
-            entry=Entry(
-                user=str(extra.get("ansible_user") or host.user or "root"),
-                key=Path(key).expanduser() if key else None,
-                first_contact=settings.kexec.host_keys == "first-contact",
-                reboot=settings.kexec.reboot_on_destroy,
-            ),
-        )
-
-
-def _way(extra: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the ssh options of a host, its jumps (EnOSlib's `gateway`) among them.
-
-    As in EnOSlib's inventory, `ansible_ssh_common_args` stands for all of them.
-    """
-    if "ansible_ssh_common_args" in extra:
-        return tuple(shlex.split(str(extra["ansible_ssh_common_args"])))
-    jumps = []
-    for name in ("gateway", "internal_gateway"):
-        if extra.get(name):
-            user, port = extra.get(f"{name}_user"), extra.get(f"{name}_port")
-            jumps.append(
-                (f"{user}@" if user else "") + str(extra[name]) + (f":{port}" if port else "")
-            )
-    return ("-J", ",".join(jumps)) if jumps else ()
 
 
 def _inherited(
@@ -242,15 +178,7 @@ def _asked(machines: Mapping[str, Machine], home: Home) -> dict[str, Survey]:
 
     outcome = parallel.each(machines, ask)
     if outcome.failed:
-        places = {host: f"{machines[host].ssh_host}" for host in outcome.failed}
-        raise PlatformError(
-            f"{len(places)} of {len(machines)} machines cannot be used: "
-            + ", ".join(f"{host} ({place})" for host, place in places.items()),
-            details="\n".join(map(_told, outcome.failed.values())),
-            resolution="reach each by ssh once; or set kexec.host_keys to first-contact"
-            if any("verification failed" in str(e) for e in outcome.failed.values())
-            else "",
-        )
+        raise lent.unusable("machines", machines, outcome.failed, key="kexec.host_keys")
     return outcome.done
 
 
@@ -270,10 +198,6 @@ def _refuse_shared_address(machines: Mapping[str, Machine]) -> None:
                 resolution="give machines whose default routes are on networks that they share "
                 "(Vagrant: backend libvirt, not virtualbox)",
             )
-
-
-def _told(error: NxcError) -> str:
-    return "\n".join(filter(None, [error.brief, error.details]))
 
 
 def _known(machine: Machine, answer: Survey) -> Machine:

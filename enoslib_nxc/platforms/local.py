@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from enoslib_nxc import procs, shell
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.events import Reporter
-from enoslib_nxc.model import Deployment, Machine, Plan
+from enoslib_nxc.model import Deployment, Machine, Node, Plan
 from enoslib_nxc.names import NETWORK_ROLE
 from enoslib_nxc.outlook import Net, Outlook, Seat
 from enoslib_nxc.platforms import Grant, NoCalendar
@@ -76,8 +76,7 @@ class LocalPlatform(NoCalendar):
                 address=str(addresses[node.host]),
                 ssh_host=LOOPBACK,
                 ssh_port=port,
-                # the prefix of QEMU's own addresses; unique on the deployment's switch
-                mac=f"52:54:00:12:01:{node.index:02x}",
+                mac=mac(node),
             )
             for node, port in zip(new, ports, strict=True)
         }
@@ -86,24 +85,8 @@ class LocalPlatform(NoCalendar):
 
     def foresee(self, settings: Settings, plan: Plan, previous: Deployment | None) -> Outlook:
         """Tell the addresses: they follow from the plan."""
-        addresses = plans.addresses(plan, settings.vm.network)
-        keys = {NETWORK_ROLE, *(key for wish in settings.networks for key in wish.roles)}
-        network = Net(
-            id=NETWORK_ROLE,
-            kind="switch of the deployment",
-            cidr=str(settings.vm.network),
-            keys=tuple(sorted(keys)),
-        )
-        seats = {
-            node.host: Seat(
-                place="this computer",
-                address=str(addresses[node.host]),
-                networks=(network.id,),
-                size=f"{node.memory} MiB, {node.cores} core" + ("s" if node.cores > 1 else ""),
-            )
-            for node in plan.nodes
-        }
-        return Outlook(seats=seats, networks=(network,))
+        places = {node.host: "this computer" for node in plan.nodes}
+        return foreseen(settings, plan, places, kind="switch of the deployment")
 
     def connect(self, deployment: Deployment) -> bool:
         """Start the switch unless it runs."""
@@ -133,6 +116,41 @@ class LocalPlatform(NoCalendar):
             names = ", ".join(str(process.pid) for process in stubborn)
             raise PlatformError(f"deployment {deployment.job_name}: still running: {names}")
         return ()
+
+
+def mac(node: Node) -> str:
+    """Return a machine's hardware address, unique on the deployment's network.
+
+    Its prefix is that of QEMU's own addresses.
+    """
+    return f"52:54:00:12:01:{node.index:02x}"
+
+
+def foreseen(
+    settings: Settings, plan: Plan, places: Mapping[str, str], *, kind: str
+) -> Outlook:
+    """Return the outlook on virtual machines: their addresses follow from the plan.
+
+    Args:
+        settings: the configuration.
+        plan: the hosts.
+        places: host -> the computer that would run it, for people.
+        kind: of their network, for people.
+    """
+    addresses = plans.addresses(plan, settings.vm.network)
+    keys = {NETWORK_ROLE, *(key for wish in settings.networks for key in wish.roles)}
+    cidr = str(settings.vm.network)
+    network = Net(id=NETWORK_ROLE, kind=kind, cidr=cidr, keys=tuple(sorted(keys)))
+    seats = {
+        node.host: Seat(
+            place=places.get(node.host, ""),
+            address=str(addresses[node.host]),
+            networks=(network.id,),
+            size=f"{node.memory} MiB, {node.cores} core" + ("s" if node.cores > 1 else ""),
+        )
+        for node in plan.nodes
+    }
+    return Outlook(seats=seats, networks=(network,))
 
 
 def _is_switch(process: psutil.Process) -> bool:

@@ -6,7 +6,6 @@ Unlike the machines of a deployment, which outlive it.
 from __future__ import annotations
 
 import shlex
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ import psutil
 
 from enoslib_nxc import boots, procs, shell
 from enoslib_nxc.boots import accel, console
-from enoslib_nxc.boots.qemu import OVERHEAD_MIB, QEMU
-from enoslib_nxc.boots.qemu_argv import TRANSLATED_MIB
+from enoslib_nxc.boots.qemu import QEMU
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
+from enoslib_nxc.platforms.placement import TRANSLATED_MIB, extra_mib
 from enoslib_nxc.wait import Deadline
 
 READY = "\nnxc-ready "
@@ -27,10 +26,10 @@ READY = "\nnxc-ready "
 END_SECONDS = 10.0
 """QEMU ends at once on SIGTERM; more means that the computer is very busy."""
 
-EXTRA = OVERHEAD_MIB + TRANSLATED_MIB
+EXTRA = extra_mib("tcg")
 """MiB that a machine takes here beside its own memory, at most."""
 
-SERVE = Path(boots.__file__).with_name("serve_file.py")
+SERVE = Path(boots.__file__).with_name("serve_file.sh")
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,9 @@ class Guest:
         forwards = (
             f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for there, here in self.forwards.items()
         )
-        python = [sys.executable, "-I", "-S", str(SERVE)]
+        answer = ["sh", str(SERVE)]
         served = (
-            f",guestfwd=tcp:{address}:80-cmd:{shlex.join([*python, str(file)])}"
+            f",guestfwd=tcp:{address}:80-cmd:{shlex.join([*answer, str(file)])}"
             for address, file in self.served.items()
         )
         return "user,id=user,restrict=on" + "".join([*forwards, *served])

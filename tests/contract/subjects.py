@@ -30,12 +30,16 @@ class Case:
     Args:
         flavour: its name.
         lent: whether machines of another provider take the place of its platform.
+        elsewhere: whether hosts of another provider run its virtual machines.
     """
 
     flavour: str
     lent: bool = False
+    elsewhere: bool = False
 
     def __str__(self) -> str:
+        if self.elsewhere:
+            return "vm-hosts"
         return "hosts" if self.lent and self.flavour != flavours.STOCK else self.flavour
 
 
@@ -43,8 +47,10 @@ CASES = (
     *(Case(name, lent=name == flavours.STOCK) for name in flavours.FLAVOURS),
     Case("vm-paused"),
     Case("vm-ramdisk", lent=True),
+    Case("vm-ramdisk", elsewhere=True),
 )
-"""Every flavour of ours, one of another package, and the hosts of another provider."""
+"""Every flavour of ours, one of another package, and the hosts of another provider: to be
+taken over, and to run virtual machines."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,13 @@ class Subject:
         return Run(self.provider.settings, self.home, self.deployment, told, silent)
 
 
-def subject(case: Case) -> Subject:
-    """Return a flavour with a deployment on record; the state's directory is the test's."""
+def subject(case: Case, vm_host: en.Host | None = None) -> Subject:
+    """Return a flavour with a deployment on record; the state's directory is the test's.
+
+    Args:
+        case: the row.
+        vm_host: a host that runs virtual machines, where the row needs one.
+    """
     conf = NixOSComposeConf.from_dictionary(
         {
             "flavour": case.flavour,
@@ -93,8 +104,10 @@ def subject(case: Case) -> Subject:
         }
     )
     hosts = [en.Host(f"192.0.2.{n}", alias=f"lent{n}") for n in (1, 2, 3)]
-    provider = NixOSCompose(conf, hosts=hosts if case.lent else None)
-    source = Source.of(provider.hosts, Booking())
+    provider = NixOSCompose(
+        conf, hosts=hosts if case.lent else None, vm_hosts=[vm_host] if vm_host else None
+    )
+    source = Source.of(provider.hosts, Booking(), provider.vm_hosts)
     row = flavours.on(case.flavour, source)
     platform = row.platform(source)
     home = Home(state.state_root() / "contract")
@@ -136,6 +149,7 @@ def _recorded(case: Case, home: Home, plan: Plan, grant: Grant, *, stock: bool) 
         artifacts=factory.artifacts(*ROLES),
         networks=grant.networks,
         lent=grant.lent,
+        vm_hosts=grant.vm_hosts,
     )
     return Deployment(
         job_name=home.job_name,

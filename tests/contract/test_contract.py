@@ -37,7 +37,8 @@ def of(
         request.getfixturevalue("docker_daemon")
     if flavours.row(case.flavour).calendar:
         request.getfixturevalue("asked")
-    return subject(case)
+    vm_host = request.getfixturevalue("vm_host") if case.elsewhere else None
+    return subject(case, vm_host)
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_copies_know_the_same(of: Subject, way: Callable[[object], object]) -> N
     assert isinstance(other, NixOSCompose)
     assert other.settings == of.provider.settings
     assert other.deployment == of.deployment
-    source = Source.of(other.hosts, Booking())
+    source = Source.of(other.hosts, Booking(), other.vm_hosts)
     assert source == of.source == way(of.source)
     assert type(flavours.on(of.provider.settings.flavour, source).boot()) is type(of.boot)
 

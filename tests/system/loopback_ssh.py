@@ -45,6 +45,11 @@ class LoopbackSsh:
             f"AuthorizedKeysFile {self.directory}/authorized\nStrictModes no\nUsePAM no\n"
             f"PidFile none\nPermitRootLogin yes\nSetEnv {self._environment}\n"
         )
+        self.serve()
+        return self
+
+    def serve(self) -> None:
+        """Start the server, with the keys that it has."""
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd, started as root, wants it
         sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
         assert sshd, "openssh-server is needed"
@@ -60,7 +65,6 @@ class LoopbackSsh:
             ]
         )
         self._wait()
-        return self
 
     def _wait(self) -> None:
         for _ in range(100):

@@ -13,7 +13,7 @@ from enoslib_nxc import NixOSCompose, NixOSComposeConf, shell
 from enoslib_nxc.boots import accel
 from enoslib_nxc.boots.qemu import QEMU
 from tests.contract import live
-from tests.system import lab
+from tests.system import lab, vm_hosts
 from tests.system.grid import CLUSTER
 from tests.system.test_kexec import static
 from tests.system.transposed import PLACES, Place, lender
@@ -38,6 +38,13 @@ def lent() -> Iterator[en.Static]:
         yield static(owner.init()[0])
     finally:
         owner.destroy()
+
+
+@pytest.fixture
+def two_vm_hosts(tmp_path: Path) -> Iterator[list[en.Host]]:
+    """Two hosts with ssh and QEMU."""
+    with vm_hosts.pair(tmp_path) as hosts:
+        yield [host.host() for host in hosts]
 
 
 @pytest.fixture
@@ -75,7 +82,11 @@ def transposed(place: Place, given: object) -> NixOSCompose:
     conf.set(job_name=f"transposed-{place.name}")
     if isinstance(given, Path):
         conf.set(composition=str(given))
-    return NixOSCompose(conf, hosts=given if isinstance(given, en.Static) else None)
+    return NixOSCompose(
+        conf,
+        hosts=given if isinstance(given, en.Static) else None,
+        vm_hosts=given if isinstance(given, list) else None,
+    )
 
 
 def has_kvm(made: NixOSCompose) -> bool | None:

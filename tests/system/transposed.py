@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from enoslib_nxc import docker, pins, procs, reach, state, status
+from enoslib_nxc import docker, pins, procs, reach, ssh, state, status
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.g5k import jobs
 from enoslib_nxc.model import Deployment, Machine
@@ -18,7 +18,7 @@ from enoslib_nxc.platforms import places
 from enoslib_nxc.provider import NixOSCompose
 from enoslib_nxc.state import Home
 from tests.contract.live import Left
-from tests.system import contained, lab
+from tests.system import contained, lab, vm_hosts
 from tests.system.grid import Grid
 
 RESET_SECONDS = 120
@@ -48,7 +48,7 @@ class Place:
         end: how a machine ends there.
         agents: how many fit beside the server.
         needs: fixture without which it is not there, "" for none; it may give the composition,
-            or the provider of the hosts.
+            the provider of the hosts, or a list of hosts for virtual machines.
         left: what may be left of a deployment there.
         marks: pytest's.
     """
@@ -148,6 +148,18 @@ def _containers(record: Deployment) -> list[str]:
     return contained.left(record.token)
 
 
+def _on_vm_hosts(record: Deployment) -> list[str]:
+    """Ask them on the ways of the record, whose directory has gone."""
+    home = Home(state.state_root() / record.job_name)
+    found = []
+    for host in record.part.vm_hosts:
+        access, host_key = reach.vm_host(host, home)
+        text = vm_hosts.what_is_left(record.token)
+        told = ssh.script(access, text, timeout=30, host_key=host_key).stdout
+        found += [f"{host.host}: {line}" for line in told.splitlines()]
+    return found
+
+
 def _on_grid(flavour: str) -> Place:
     end = _reset_installed if flavour == "g5k-image" else _reset_node
     return Place(flavour, flavour, end, 1, "shared_grid", left=_jobs)
@@ -163,7 +175,15 @@ PLACES = (
     Place("vm-ramdisk", "vm-ramdisk", _killed_qemu),
     Place("vm-paused", "vm-paused", _killed_qemu, needs="paused"),
     Place("hosts", "vm-ramdisk", _reset_lent, 1, "lent"),
-    # virtual machines on two ssh hosts go here
+    Place(
+        *("vm-hosts", "vm-ramdisk", _killed_qemu),
+        needs="two_vm_hosts",
+        left=_on_vm_hosts,
+        marks=[
+            pytest.mark.full,
+            pytest.mark.skipif(os.getuid() != 0, reason="its network namespaces need root"),
+        ],
+    ),
     *map(_on_grid, ("g5k-ramdisk", "g5k-nfs-store", "g5k-image")),
 )
 """Here, in the order of the table in docs/transposition.md."""

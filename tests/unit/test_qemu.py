@@ -5,6 +5,8 @@ import pytest
 
 from enoslib_nxc import shell
 from enoslib_nxc.boots import qemu
+from enoslib_nxc.boots.computer import SERVE, refusal
+from enoslib_nxc.boots.here import here
 from enoslib_nxc.boots.qemu_argv import Command, Share
 from enoslib_nxc.boots.qemu_image import Ramdisk, SharedStore
 from enoslib_nxc.built import StoreMap
@@ -27,9 +29,8 @@ COMMAND = Command(
     accel="tcg",
     ssh_port=20001,
     mac="52:54:00:12:01:01",
-    switch=Path("/run/x/switch"),
+    card="vde,id=n1,sock=/run/x/switch",
     console=Path("/state/a,b/server.log"),
-    served=None,
 )
 
 
@@ -56,6 +57,17 @@ def test_kvm_uses_the_host_processor():
     assert words[words.index("-cpu") + 1] == "host"
 
 
+def test_a_network_with_smaller_packets():
+    words = replace(COMMAND, mtu=1450).argv("qemu")
+    assert words[-1].endswith(",addr=0x11,host_mtu=1450")
+
+
+def test_what_answers_for_the_context_is_quoted_twice():
+    words = replace(COMMAND, answer=("sh", "/a b/serve", "/c,d")).argv("qemu")
+    user = words[words.index("-netdev") + 1]
+    assert user.endswith(",guestfwd=tcp:10.0.2.100:80-cmd:sh '/a b/serve' /c,,d")
+
+
 def test_what_is_shared_is_read_only_unless_it_is_to_be_written_to():
     shares = (Share("nix-store", Path("/s,t")), Share("shared", Path("/d"), writable=True))
     words = replace(COMMAND, shares=shares).argv("qemu")
@@ -70,7 +82,8 @@ def _command(run, image):
     machine = run.machine("server").model_copy(
         update={"identity": factory.identity("server"), "state": "started"}
     )
-    return qemu._command(run.having(machine), image, "server", "qemu")
+    computer = here(run.deployment, run.home)["server"]
+    return qemu._command(run.having(machine), image, computer, "server")
 
 
 def _append(run, image):
@@ -80,7 +93,7 @@ def _append(run, image):
 def test_small_context_is_inline(tmp_path):
     run = factory.run(tmp_path, factory.deployment("server"))
     line, way = _append(run, Ramdisk())
-    assert way.served is None
+    assert not way.served
     assert " ip=192.168.1.1::192.168.1.254:255.255.255.0::eth1:off " in line
     assert " deploy=e30= " in line
     assert line.endswith(f" nxc.id={'d' * 16}")
@@ -91,9 +104,10 @@ def test_large_context_is_served(tmp_path):
     run.context.__dict__["text"] = "x" * 2000
     line, way = _append(run, Ramdisk())
     assert " deploy=http://10.0.2.100/deployment.json " in line
-    assert way.served == run.home.node_context
+    assert way.served
     command = _command(run, Ramdisk())
-    assert command.served.read_text() == "x" * 2000
+    assert command.answer == ("sh", str(SERVE), str(run.home.node_context))
+    assert run.home.node_context.read_text() == "x" * 2000
 
 
 def test_a_shared_directory_holds_a_context_of_any_size(tmp_path):
@@ -101,7 +115,7 @@ def test_a_shared_directory_holds_a_context_of_any_size(tmp_path):
     run.context.__dict__["text"] = "x" * 2000
     line, way = _append(run, SharedStore())
     assert " deploy=deployment.json " in line
-    assert way.served is None
+    assert not way.served
 
 
 @pytest.mark.parametrize("image", [Ramdisk(), SharedStore()])
@@ -117,7 +131,7 @@ def test_kernel_parameters_that_leave_no_room(tmp_path, image):
 def test_taken_port_is_named():
     details = "Could not set up host forwarding rule 'tcp:127.0.0.1:20001-:22'"
     error = CommandError("qemu failed with exit status 1", details=details)
-    told = qemu._refusal(error, factory.machine("server", 1))
+    told = refusal(error, factory.machine("server", 1), "127.0.0.1")
     assert told.brief == "port 20001 of 127.0.0.1, for ssh to server, is taken"
 
 

@@ -1,0 +1,57 @@
+"""Whether an ssh server greets: a question that costs a machine next to nothing."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from enoslib_nxc import shell, ssh
+from enoslib_nxc.errors import DeadlineError
+from enoslib_nxc.ssh import Access
+
+LOOK_SECONDS = 0.2
+"""Between two looks at whether a greeting is still waited for."""
+
+
+def greets(
+    access: Access, timeout: float, *, given_up: Callable[[], bool] = lambda: False
+) -> bool:
+    """Tell whether an ssh server sends its greeting.
+
+    Cheap for the machine: no key exchange. QEMU's user network accepts a connection before
+    the guest does, so an open port alone says nothing.
+
+    Args:
+        access: how the machine is reached.
+        timeout: seconds to wait for the greeting, on one connection.
+        given_up: asked every `LOOK_SECONDS` whether nobody waits any more.
+    """
+    if access.gate:
+        return _greets_behind(access, timeout)
+    end = time.monotonic() + timeout
+    try:
+        with socket.create_connection((access.address, access.port), timeout) as connection:
+            connection.settimeout(LOOK_SECONDS)
+            while time.monotonic() < end and not given_up():
+                with suppress(TimeoutError):
+                    return connection.recv(4) == b"SSH-"
+    except OSError:
+        pass
+    return False
+
+
+def _greets_behind(access: Access, timeout: float) -> bool:
+    """Tell the same of a machine that `through` leads to, by that way."""
+    command = next(word for word in access.via if word.startswith(ssh.PROXY))[len(ssh.PROXY) :]
+    place = command.replace("[%h]:%p", f"{access.address}:{access.port}").replace("%%", "%")
+    try:
+        with ssh.turn(access, timeout) as left:
+            # its input is empty: the server greets, and ends the connection
+            return shell.run(shlex.split(place), timeout=left, check=False).stdout.startswith(
+                "SSH-"
+            )
+    except DeadlineError:
+        return False
