@@ -68,7 +68,8 @@ def _file(deployment: Deployment, home: Home, host: str) -> Path:
         return file
     machine = deployment.machines[host]
     if machine.reserved or machine.entry or machine.hosted:
-        why = f"it is on {machine.hosted.name if machine.hosted else 'another computer'}"
+        place = f"on {machine.hosted.name}" if machine.hosted else "not on this computer"
+        why = f"it is {place}"
         then = f"enoslib-nxc exec {host} -- journalctl --no-pager"
         if machine.reserved:
             then += f", or: kaconsole3 -m {machine.reserved.node} (on the frontend)"
