@@ -203,7 +203,8 @@ def test_connect_to_several_in_a_terminal(project, tmp_path):
     private = {"TMUX_TMPDIR": str(tmp_path), "TMUX": ""}
 
     def tmux(*words: str) -> str:
-        return shell.run(["tmux", *words], timeout=15, env=private).stdout
+        # it fails where no session is left: its server has ended
+        return shell.run(["tmux", *words], timeout=15, env=private, check=False).stdout
 
     inner = f'cd {project} && exec {sys.executable} -c "{PROGRAM}" connect agent'
     tmux("new-session", "-d", "-s", "user", "-x", "180", "-y", "50", inner)
@@ -219,7 +220,7 @@ def test_connect_to_several_in_a_terminal(project, tmp_path):
             lab.until(lambda: f"i-am-{host}" in tmux("capture-pane", "-p", "-t", pane), 30)  # noqa: B023
         for pane, _ in opened:
             tmux("send-keys", "-t", pane, "exit", "Enter")
-        lab.until(lambda: len(tmux("list-panes", "-a").splitlines()) <= 1, 30)
+        lab.until(lambda: not tmux("list-panes", "-a"), 30)
     finally:
         shell.run(["tmux", "kill-server"], timeout=15, env=private, check=False)
 
