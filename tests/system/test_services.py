@@ -48,7 +48,7 @@ def experiment(tmp_path_factory):
         try:
             roles, networks = made.init()
             roles = en.sync_info(roles, networks)
-            assert [h.alias for h in roles["server"] + roles["agent"]] == ["server", "agent"]
+            assert {h.alias for h in roles["server"] + roles["agent"]} == {"server", "agent"}
             yield Experiment(made, roles, list(networks["nxc"]))
         finally:
             made.destroy()
