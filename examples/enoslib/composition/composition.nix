@@ -1,9 +1,9 @@
-# The roles of the tutorials. What EnOSlib's services call on a machine (tc, fping, cron, tmux)
-# is asked for by name; modules such as sch_netem are loaded when tc wants them.
+# The roles of the tutorials. `enoslib.compat` names the services of EnOSlib that they use.
 { ... }:
 let
   machine = { pkgs, ... }: {
-    environment.systemPackages = with pkgs; [ cron fping iproute2 iputils-ping python3 tmux ];
+    enoslib.compat = [ "netem" "planning" ];
+    environment.systemPackages = with pkgs; [ iputils-ping tmux ];
   };
 in {
   roles = {
