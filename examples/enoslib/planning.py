@@ -19,29 +19,28 @@ roles, networks = provider.init()
 (control,), (compute,) = roles["control"], roles["compute"]
 
 
-def show():
-    """Print which processes of the planning run, and where."""
+def show(date):
+    """Print at a date of the machines which processes of the planning run, and where."""
+    passed = timedelta(seconds=time.monotonic() - asked)
+    time.sleep(max(0.0, (date - now - passed).total_seconds()))
     for process in planning.status().processes:
         print(process.group, process.host.alias, process.state.name, flush=True)
 
 
 # cron goes by the clock of its machine
 (clock,) = en.run_command("date +%Y-%m-%dT%H:%M:%S", roles=control)
-now = datetime.fromisoformat(clock.stdout)
-soon = (now + timedelta(minutes=2)).replace(second=2)  # cron looks once a minute
+now, asked = datetime.fromisoformat(clock.stdout), time.monotonic()
+start = (now + timedelta(minutes=2)).replace(second=2)  # cron looks once a minute
+kill = start + timedelta(seconds=45)
 
 planning = en.PlanningService()
 for host in (control, compute):
-    start = en.StartEvent(date=soon, host=host, cmd="sleep 3600", name="sleeper")
-    planning.add_event(start)
-planning.add_event(
-    en.KillEvent(date=soon + timedelta(seconds=20), host=compute, name="sleeper")
-)
+    event = en.StartEvent(date=start, host=host, cmd="sleep 3600", name="sleeper")
+    planning.add_event(event)
+planning.add_event(en.KillEvent(date=kill, host=compute, name="sleeper"))
 planning.check()
 planning.deploy()
 
-time.sleep((soon - now).total_seconds() + 8)
-show()
-time.sleep(20)
-show()
+show(start + timedelta(seconds=10))
+show(kill + timedelta(seconds=10))
 planning.destroy()

@@ -182,7 +182,7 @@ def test_a_planning(run):
 @pytest.mark.full
 def test_two_providers(run):
     said = run("multi_provider.py")
-    assert "cloud: compute (192.168.1.2), control (192.168.1.1) in 192.168.1.0/24" in said
+    assert "cloud: control (192.168.1.1), compute (192.168.1.2) in 192.168.1.0/24" in said, said
     assert "edge: edge (192.168.2.1) in 192.168.2.0/24" in said
     for name in ("control", "compute", "edge"):
         assert f"{name} {name} {name}" in said
@@ -190,7 +190,9 @@ def test_two_providers(run):
     assert state.find(EDGE) is None
 
 
-def test_the_last_step_gives_the_machines_back(run):
+def test_the_last_step_gives_the_machines_back(run, here):
+    if not (here / "current").exists():  # run without the first
+        run("tasks.py", "up")
     run("tasks.py", "destroy")
     assert state.find(JOB) is None
     assert lab.ours() == []
