@@ -39,6 +39,7 @@ def static(roles):
             alias=f"lent-{host.alias}",
             user=host.user,
             keyfile=host.keyfile,
+            port=host.port,
             extra=dict(host.extra),
         )
     conf.add_network(

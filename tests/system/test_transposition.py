@@ -41,10 +41,11 @@ def lent() -> Iterator[en.Static]:
 
 
 @pytest.fixture
-def two_vm_hosts(tmp_path: Path) -> Iterator[list[en.Host]]:
-    """Two hosts with ssh and QEMU."""
-    with vm_hosts.pair(tmp_path) as hosts:
-        yield [host.host() for host in hosts]
+def two_vm_hosts(tmp_path: Path) -> Iterator[en.Static]:
+    """Two hosts of en.Static with ssh and QEMU."""
+    with vm_hosts.pair(tmp_path) as servers:
+        hosts = [server.host() for server in servers]
+        yield static(en.Roles(each=hosts))
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ def transposed(place: Place, given: object) -> NixOSCompose:
         conf.set(composition=str(given))
     return NixOSCompose(
         conf,
-        hosts=given if isinstance(given, en.Static) else None,
-        vm_hosts=given if isinstance(given, list) else None,
+        hosts=given if place.needs == "lent" else None,
+        vm_hosts=given if place.needs == "two_vm_hosts" else None,
     )
 
 
