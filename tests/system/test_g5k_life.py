@@ -18,7 +18,11 @@ from enoslib_nxc.g5k import jobs
 from tests.system import lab
 from tests.system.grid import Grid, node
 
-FLAVOURS = ("g5k-ramdisk", "g5k-nfs-store", "g5k-image")
+FLAVOURS = (
+    "g5k-ramdisk",
+    pytest.param("g5k-nfs-store", marks=pytest.mark.full),  # kexec as before, and a mount
+    "g5k-image",
+)
 
 
 def made(job_name: str, flavour: str, **more: object) -> NixOSCompose:
