@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -89,6 +90,7 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
         self._task.async_val = 0
         return {"changed": False, **said}
 
+    @abstractmethod
     def look(self, role: str, known: Mapping[str, object]) -> dict[str, object] | None:
         """Return the task's result on a system of ours, or None to run Ansible's module.
 
@@ -96,7 +98,6 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
             role: the host's role.
             known: Ansible's variables.
         """
-        raise NotImplementedError
 
     def ask(
         self,
