@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+os.environ.setdefault("ANSIBLE_TIMEOUT", "60")  # s; its 10 are few for guests under emulation
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
