@@ -98,6 +98,7 @@ def test_commands_and_one_that_nobody_waits_for(run):
     assert "background compute compute" in said
 
 
+@pytest.mark.full
 def test_processes_known_by_name(run):
     said = run("registry.py")
     states = [line for line in said if line.startswith("sleeper ")]
