@@ -52,6 +52,7 @@ def builder(tmp_path, path_without):
     shutil.rmtree(store, ignore_errors=True)
 
 
+@pytest.mark.full
 def test_what_is_sent_is_kept_and_a_machine_boots_from_what_comes_back(
     builder, tmp_path, monkeypatch
 ):

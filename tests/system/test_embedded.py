@@ -160,6 +160,7 @@ def test_the_other_role_is_the_same(built, changed):
     assert changed.composition["roles"]["agent"] != built.composition["roles"]["agent"]
 
 
+@pytest.mark.full
 def test_a_server_boots(built, tmp_path):
     with embedded_build.machine(built, "server", tmp_path) as on:
         ready = on.ready()
@@ -183,6 +184,7 @@ def test_a_server_boots(built, tmp_path):
         assert on("command -v hello || echo none") == "none"
 
 
+@pytest.mark.full
 def test_a_changed_agent_boots(changed, token, tmp_path):
     with embedded_build.machine(changed, "agent", tmp_path) as on:
         on.ready()

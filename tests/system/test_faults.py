@@ -209,6 +209,7 @@ def test_another_key_and_trust_need_no_boot(large, keys):
     assert lab.on(made, "server", "grep ^root: /etc/shadow").startswith("root:*:")
 
 
+@pytest.mark.full
 def test_another_key_needs_a_boot_where_the_image_is_left_as_it_is(large, keys):
     made = large("ed25519", "nxc")
     before = lab.boot_ids(made)

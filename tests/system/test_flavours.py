@@ -110,6 +110,7 @@ def installed(built, tmp_path_factory):
     return disk, root / "boot/bzImage", root / "boot/initrd"
 
 
+@pytest.mark.full
 def test_an_installed_image_boots_and_reboots(built, installed, tmp_path):
     disk, kernel, initrd = installed
     image = built["g5k-image"]

@@ -205,6 +205,7 @@ def test_the_same_job_without_hosts_is_refused(pair):
     assert caught.value.brief == "deployment kexec runs on hosts of another provider"
 
 
+@pytest.mark.full
 def test_force_deploy_by_kexec_from_our_own_system(pair):
     before = lab.boot_ids(pair)
     print(f"force_deploy: {lab.timed(lambda: pair.init(force_deploy=True)):.1f} s")
@@ -224,6 +225,7 @@ def test_only_the_host_whose_role_differs_is_booted(make, pair):
     assert "1 received" in lab.on(changed, "server", "ping -c 1 -W 10 second")
 
 
+@pytest.mark.full
 def test_a_host_that_does_not_leave_its_system(make, pair):
     """What was on its way to a machine when it failed is done by the next init()."""
     real = lab.on(pair, "server", "readlink -f $(command -v kexec)")
@@ -262,6 +264,7 @@ class Killer:
             procs.end(procs.tagged(f"enoslib-nxc:{token}:{self.guest}"), 10)
 
 
+@pytest.mark.full
 def test_a_host_that_does_not_come_back(make, pair):
     roles = {"agent": ["server"], "server": ["third"]}
     lost = make(roles=roles, deadlines={"boot": 45})

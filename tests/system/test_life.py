@@ -264,6 +264,7 @@ def test_a_changed_parameter(make, trio):
     assert lab.boot_ids(changed) == after
 
 
+@pytest.mark.full
 def test_force_deploy_boots_all(trio):
     trio.init()
     before = lab.boot_ids(trio)

@@ -105,6 +105,13 @@ def owned(places, uid):
     return {path for place in places for path in place.iterdir() if path.lstat().st_uid == uid}
 
 
+def processes(uid):
+    """Return a user's processes that run; in a container, ended orphans may stay listed."""
+    found = psutil.process_iter(["name", "uids", "status"])
+    mine = (process.info for process in found if process.info["uids"].real == uid)
+    return [info for info in mine if info["status"] != psutil.STATUS_ZOMBIE]
+
+
 def usable_python(home):
     """Return the command of a Python that the other user can run, None when there is none."""
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -138,7 +145,7 @@ def as_the_other_user(area, *tests):
     )
     print(ended.stdout)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert [p for p in psutil.process_iter(["uids"]) if p.info["uids"].real == NOBODY] == []
+    assert processes(NOBODY) == []
     assert owned(foreign, NOBODY) == before
     assert (home / ".local/share/enoslib-nxc/store/nix/store").is_dir()
     assert owned([home, *home.iterdir()], 0) == set()
