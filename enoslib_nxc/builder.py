@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from enoslib.html import repr_html_check
 from enoslib.infra.configuration import BaseConfiguration
 
-from enoslib_nxc import config_file, notebook
+from enoslib_nxc import config_file, notebook, resources
 from enoslib_nxc.errors import ConfigError
 from enoslib_nxc.machine_conf import (
     MachineConfiguration,
@@ -257,7 +257,7 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
             raise ConfigError(f"the configuration is {show(dictionary)}, not a mapping")
         given = {key: plain(value) for key, value in dictionary.items()}
         if given.get("resources") is not None:
-            given.update(_read_resources(given))
+            given.update(resources.read(given))
         given.pop("resources", None)
         known = known_keys()
         # a known key without a value, as a YAML file may have it, stands for its default
@@ -280,32 +280,3 @@ class NixOSComposeConf(BaseConfiguration):  # type: ignore[misc]
             self.machines = machines_of(options.pop("roles") or {})
         for key, value in options.items():
             setattr(self, key, value)
-
-
-def _read_resources(given: Mapping[str, object]) -> dict[str, object]:
-    """Turn EnOSlib's `resources` into `roles` and `networks`."""
-    from enoslib_nxc.config_errors import role_mistakes
-
-    resources = given["resources"]
-    if not isinstance(resources, Mapping):
-        raise ConfigError(f"resources: {show(resources)} is not a mapping")
-    mistakes = unknown_keys(resources, ("machines", "networks"), path="resources")
-    mistakes += [
-        Mistake("resources", f"give resources or {key}, not both")
-        for key in ("roles", "networks")
-        if given.get(key) is not None
-    ]
-    if mistakes:
-        raise config_error(mistakes)
-    machines = mappings(resources.get("machines") or [], path="resources.machines")
-    networks = mappings(resources.get("networks") or [], path="resources.networks")
-    for path, each in machines:
-        mistakes += machine_mistakes(each, path=path) or role_mistakes(
-            machine_of(each).description(), path=path
-        )
-    if mistakes:
-        raise config_error(mistakes)
-    return {
-        "roles": role_table(machine_of(each) for _, each in machines),
-        "networks": [network_of(each, path=path).to_dict() for path, each in networks] or None,
-    }

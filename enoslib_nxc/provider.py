@@ -14,28 +14,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from enoslib.errors import NegativeWalltime
-from enoslib.infra.provider import Provider
 from enoslib.objects import Networks, Roles
 
 from enoslib_nxc import together
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import StateError
+from enoslib_nxc.reservation import ReservingProvider
 
 if TYPE_CHECKING:
     from enoslib_nxc.account import Account
-    from enoslib_nxc.config import Settings
     from enoslib_nxc.events import Event, Reporter
-    from enoslib_nxc.flavours import Source
     from enoslib_nxc.model import Plan
     from enoslib_nxc.platforms.lent import Given
     from enoslib_nxc.preview import Preview
-    from enoslib_nxc.running import RunningDeployment
     from enoslib_nxc.state import Home
 
 
-class NixOSCompose(Provider):  # type: ignore[misc]
+class NixOSCompose(ReservingProvider):
     """Builds a NixOS Compose composition, runs it, and gives EnOSlib its machines.
 
     Args:
@@ -62,8 +58,6 @@ class NixOSCompose(Provider):  # type: ignore[misc]
                 en.run_command("ping -c 1 server", roles=roles["agent"])
     """
 
-    provider_conf: NixOSComposeConf
-
     def __init__(
         self,
         provider_conf: NixOSComposeConf,
@@ -71,31 +65,12 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         hosts: Given = None,
         vm_hosts: Given = None,
     ) -> None:
-        super().__init__(provider_conf, name)
-        self.hosts = _kept(hosts)
-        self.vm_hosts = _kept(vm_hosts)
-        self.reservation: int | None = None
+        super().__init__(provider_conf, name, hosts, vm_hosts)
         self.identity = uuid4().hex
         """The same for copies of this object, as `Providers` make them."""
         together.join(self)
-        self.walltime_offset = 0
         self.phases: dict[str, float] = {}
         """Seconds spent in each phase of the last `init()`."""
-
-    @property
-    def settings(self) -> Settings:
-        """The checked, frozen configuration."""
-        return self.provider_conf.settings
-
-    @property
-    def deployment(self) -> RunningDeployment | None:
-        """The record of the running deployment, None when there is none of this job name."""
-        from enoslib_nxc import state
-        from enoslib_nxc.running import RunningDeployment
-
-        home = state.find(self.settings.job_name)
-        record = home.load() if home else None
-        return RunningDeployment.of(record) if record else None
 
     def plan(self) -> Preview:
         """Return what `init()` would do: nothing is built, reserved or started.
@@ -239,65 +214,6 @@ class NixOSCompose(Provider):  # type: ignore[misc]
             platform.test_slot(wish, plan.of(wish.roles)) for platform, wish in booked.items()
         )
 
-    def set_reservation(self, timestamp: int) -> None:
-        """Set the date of the reservation; machines of this computer need none.
-
-        Args:
-            timestamp: seconds since the epoch, UTC.
-        """
-        self.reservation = timestamp
-        for lender in self._lenders:
-            lender.set_reservation(timestamp)
-
-    def offset_walltime(self, offset: int) -> None:
-        """Change the walltime of a reservation to come; machines here have none.
-
-        Args:
-            offset: seconds to add; they add up over calls.
-
-        Raises:
-            NegativeWalltime: nothing would be left of it.
-        """
-        from enoslib_nxc.config_g5k import walltime_seconds
-
-        changed = self.walltime_offset + offset
-        if walltime_seconds(self.settings.g5k.walltime) + changed <= 0:
-            raise NegativeWalltime
-        self.walltime_offset = changed
-        for lender in self._lenders:
-            lender.offset_walltime(offset)
-
-    def remaining_walltime(self) -> float | None:
-        """Return the seconds until the first of the running reservations ends, None if none.
-
-        Raises:
-            NxcError: the calendar cannot be asked.
-        """
-        from enoslib_nxc.g5k import walltime
-
-        deployment = self.deployment
-        left = walltime.remaining(deployment.jobs) if deployment else ()
-        return min((each.seconds for each in left if each.runs), default=None)
-
-    def extend_walltime(self, seconds: int) -> None:
-        """Ask for more time for every reservation that runs (or less, when negative).
-
-        What is granted depends on who comes next; see `remaining_walltime`.
-
-        Args:
-            seconds: to add.
-
-        Raises:
-            NxcError: there is no reservation, or it was refused.
-        """
-        from enoslib_nxc.g5k import walltime
-
-        deployment = self.deployment
-        if deployment is None or not deployment.jobs:
-            raise StateError(f"deployment {self.settings.job_name} has no reservation")
-        for job in deployment.jobs:
-            walltime.extend(job, seconds)
-
     @contextmanager
     def _at_work(self, kwargs: Mapping[str, object]) -> Iterator[tuple[Home, Reporter]]:
         """Hold the deployment, and tell what happens."""
@@ -318,18 +234,6 @@ class NixOSCompose(Provider):  # type: ignore[misc]
         together.require_own_name(self)
         with self._at_work({}) as (home, report):
             return prepare.prepare(self.settings, home, report, self._source).plan
-
-    @property
-    def _source(self) -> Source:
-        from enoslib_nxc.flavours import Source
-
-        booking = Booking(self.reservation, self.walltime_offset)
-        return Source.of(self.hosts, booking, self.vm_hosts)
-
-    @property
-    def _lenders(self) -> list[Provider]:
-        """The other providers, where some were given and not just their hosts."""
-        return [given for given in (self.hosts, self.vm_hosts) if isinstance(given, Provider)]
 
     def _note_phase(self, event: Event) -> None:
         if event.seconds and not event.subject:
@@ -359,10 +263,3 @@ def _chosen(kwargs: Mapping[str, object], shown: Reporter) -> Reporter:
     """Return the caller's reporter if it gave one, else the terminal's."""
     given = kwargs.get("reporter")
     return given if callable(given) else shown
-
-
-def _kept(given: Given) -> Given:
-    """Return what can be read again, copied and pickled, whatever was given."""
-    if given is None or isinstance(given, Provider | Roles):
-        return given
-    return list(given)
