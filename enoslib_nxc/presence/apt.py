@@ -6,10 +6,16 @@ import re
 from collections.abc import Mapping
 
 from enoslib_nxc import compat
-from enoslib_nxc.presence.look import Presence, failed, present, words
+from enoslib_nxc.presence.look import Presence, absent, failed, present, words
 
 # NAME, NAME:ARCHITECTURE, NAME=VERSION, NAME/RELEASE (apt-get(8), "install")
 _NAME = re.compile(r"[^:=/]+")
+
+
+def package(word: str) -> str:
+    """Return the name of a package as a task gives it; a file (`./FILE.deb`) as it is."""
+    found = None if word[0] in "./" else _NAME.match(word)
+    return found.group().strip() if found else word
 
 
 class ActionModule(Presence):
@@ -21,8 +27,8 @@ class ActionModule(Presence):
         if args.get("deb"):
             return failed("apt", [str(args["deb"])], compat.advice([], role, []))
         given = args.get("name") or args.get("pkg") or args.get("package")
-        names = [_NAME.match(word) for word in words(given)]
-        asked = [found.group().strip() for found in names if found]
+        # all that are installed, for upgrades, are "*"
+        asked = [package(word) for word in words(given) if word != "*"]
         seen = {name: compat.table().seen(name) for name in asked}
         found = self.ask(
             known,
@@ -37,14 +43,7 @@ class ActionModule(Presence):
             )
         ]
         if args.get("state") == "absent":
-            here = [name for name in asked if name not in missing]
-            if not here:
-                return {"msg": f"not in the composition: {', '.join(asked)}"}
-            return {
-                "failed": True,
-                "msg": f"apt: {', '.join(here)} is part of the system that this host runs: "
-                f"take it out of role {role} of the composition",
-            }
+            return absent("apt", asked, missing, role)
         if missing:
             names_ = compat.table().bring_packages(asked, missing)
             return failed("apt", missing, compat.advice(names_, role, found.installed))

@@ -80,7 +80,7 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
         self, tmp: object = None, task_vars: dict[str, object] | None = None
     ) -> dict[str, object]:
         """Run the task: Ansible's own module unless the host runs a system of ours."""
-        known = task_vars or {}
+        known = self._of_host(task_vars or {})
         role = str(known.get(ROLE_VARIABLE, ""))
         said = self.look(role, known) if role else None
         if said is None:
@@ -89,6 +89,15 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
         # answered at once: there is no job that Ansible could wait for
         self._task.async_val = 0
         return {"changed": False, **said}
+
+    def _of_host(self, known: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the variables of the host that the task runs on: it may be delegated."""
+        to = self._task.delegate_to
+        if not to:
+            return known
+        delegated = known.get("ansible_delegated_vars")
+        found = delegated.get(to) if isinstance(delegated, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
 
     @abstractmethod
     def look(self, role: str, known: Mapping[str, object]) -> dict[str, object] | None:
@@ -131,6 +140,20 @@ def failed(subject: str, missing: Collection[str], advice: str) -> dict[str, obj
         "missing": sorted(missing),
         "msg": f"{subject}: {', '.join(sorted(missing))} is not in the system that this host "
         f"runs, and nothing can be installed there: {advice}",
+    }
+
+
+def absent(
+    subject: str, asked: Collection[str], missing: Collection[str], role: str
+) -> dict[str, object]:
+    """Return the result of a task that wants things away."""
+    here = [name for name in asked if name not in missing]
+    if not here:
+        return {"msg": f"not in the composition: {', '.join(asked)}"}
+    return {
+        "failed": True,
+        "msg": f"{subject}: {', '.join(here)} is part of the system that this host runs: "
+        f"take it out of role {role} of the composition",
     }
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shlex
 from collections.abc import Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion
 
 from enoslib_nxc import compat
-from enoslib_nxc.presence.look import Presence, failed, present, words
+from enoslib_nxc.presence.look import Presence, absent, failed, present, words
+
+FURTHER = re.compile(r"-[re]|--(requirement|editable)\b")
+"""Options of a line of pip's requirements file that install something."""
 
 
 def parse(lines: list[str]) -> list[Requirement | str]:
@@ -23,14 +29,23 @@ def parse(lines: list[str]) -> list[Requirement | str]:
 
 
 def joined(given: object) -> list[str]:
-    """Return the names that a task gives: a comma is also part of `docker<7,>=5`."""
+    """Return the names that a task gives: commas also are in `docker<7,>=5` and `dask[a,b]`."""
     lines: list[str] = []
     for word in words(given):
-        if lines and not word[0].isalnum() and word[0] not in "./":
+        inside = bool(lines) and lines[-1].count("[") > lines[-1].count("]")
+        if inside or (lines and not word[0].isalnum() and word[0] not in "./"):
             lines[-1] += f",{word}"
         else:
             lines.append(word)
     return lines
+
+
+def fits(wanted: Requirement, version: str) -> bool:
+    """Tell whether a version is one of those that were asked for."""
+    try:
+        return not wanted.specifier or wanted.specifier.contains(version, prereleases=True)
+    except InvalidVersion:  # a distribution's need not be one of PyPI's
+        return False
 
 
 class ActionModule(Presence):
@@ -43,26 +58,36 @@ class ActionModule(Presence):
             return None
         lines = joined(args.get("name"))
         if args.get("requirements"):
-            lines += self._lines_of(str(args["requirements"]), str(args.get("chdir", "")))
+            file = posixpath.join(str(args.get("chdir") or "."), str(args["requirements"]))
+            read = self._lines_of(file)
+            if read is None:
+                return {"failed": True, "msg": f"pip: cannot read {file}"}
+            lines += read
         wanted = parse(lines)
         asked = {one.name if isinstance(one, Requirement) else one: one for one in wanted}
         named = [name for name, one in asked.items() if isinstance(one, Requirement)]
         found = self.ask(known, python=named)
         missing = [name for name in asked if name not in found.versions]
+        if args.get("state") == "absent":
+            return absent("pip", list(asked), missing, role)
         if missing:
             names = compat.table().bring_python(asked, missing)
             return failed("pip", missing, compat.advice(names, role, found.installed))
         other = [
             f"{one} was asked for, the composition has {found.versions[name]}"
             for name, one in asked.items()
-            if isinstance(one, Requirement)
-            and not one.specifier.contains(found.versions[name], prereleases=True)
+            if isinstance(one, Requirement) and not fits(one, found.versions[name])
         ]
         return {**present(list(asked)), **({"warnings": other} if other else {})}
 
-    def _lines_of(self, file: str, directory: str) -> list[str]:
-        """Return the requirements of a file of the machine (pip's requirements file format)."""
-        script = f"cd {shlex.quote(directory or '.')} && cat {shlex.quote(file)}"
-        text = str(self._low_level_execute_command(script, sudoable=False)["stdout"])
-        lines = [line.partition(" #")[0].strip() for line in text.splitlines()]
-        return [line for line in lines if line and line[0] not in "#-"]
+    def _lines_of(self, file: str) -> list[str] | None:
+        """Return the requirements in a file of the machine, None where it cannot be read.
+
+        Lines that name further files or directories count: they cannot be seen from here.
+        """
+        script = f"cat {shlex.quote(file)}"
+        result = self._low_level_execute_command(script, sudoable=False)
+        if result["rc"]:
+            return None
+        lines = [line.partition(" #")[0].strip() for line in str(result["stdout"]).splitlines()]
+        return [line for line in lines if line and (line[0] not in "#-" or FURTHER.match(line))]
