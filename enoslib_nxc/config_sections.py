@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from enoslib_nxc.config_types import (
     Count,
@@ -29,15 +29,29 @@ def _mended(given: object) -> object:
     return given
 
 
-SshHost = Annotated[str, Field(pattern=r"^ssh://([\w.][\w.-]*@)?[\w.][\w.-]*(:\d{1,5})?$")]
+LAST_PORT = 65535
+
+
+def _with_a_port(address: str) -> str:
+    """Refuse a port that there cannot be; an address may have none."""
+    port = address.rpartition(":")[2]
+    if port.isdigit() and not 1 <= int(port) <= LAST_PORT:
+        raise refusal(
+            Mistake("", f"{show(address)}: port {port} is not between 1 and {LAST_PORT}")
+        )
+    return address
+
+
+_SSH = r"ssh://([\w.][\w.-]*@)?[\w.][\w.-]*(:\d{1,5})?"
+SshHost = Annotated[str, Field(pattern=f"^{_SSH}$"), AfterValidator(_with_a_port)]
 
 
 class Build(Section):
     """How the composition is built."""
 
-    on: Annotated[
-        str, Field(pattern=r"^(local|ssh://([\w.][\w.-]*@)?[\w.][\w.-]*(:\d+)?)$")
-    ] = Field("local", description='"local", or ssh://[USER@]HOST[:PORT] that has Nix')
+    on: Annotated[str, Field(pattern=f"^(local|{_SSH})$"), AfterValidator(_with_a_port)] = (
+        Field("local", description='"local", or ssh://[USER@]HOST[:PORT] that has Nix')
+    )
     store: UserPath | None = Field(
         None, description="root of an alternative Nix store (files in STORE/nix/store)"
     )
@@ -121,7 +135,7 @@ class Vm(Section):
         IPv4Network("192.168.1.0/24"),
         description="the network shared by the machines, a /24 such as 192.168.1.0/24",
     )
-    ssh_port: Annotated[int, Field(strict=True, ge=1024, le=65535)] | None = Field(
+    ssh_port: Annotated[int, Field(strict=True, ge=1024, le=LAST_PORT)] | None = Field(
         None, description="first loopback port for ssh; free ones when absent"
     )
     on: tuple[SshHost, ...] = Field(
@@ -134,7 +148,7 @@ class Vm(Section):
         description="ssh keys of these hosts, or of vm_hosts: known: to the user's known_hosts "
         "or the other provider's options; first-contact: taken when first seen",
     )
-    vxlan_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = Field(
+    vxlan_port: Annotated[int, Field(strict=True, ge=1, le=LAST_PORT)] = Field(
         4789, description="UDP port by which these hosts carry the machines' network"
     )
 

@@ -158,6 +158,14 @@ def test_a_role_may_leave_its_size_to_the_composition(empty: object) -> None:
             'ssh.user: "-oProxyCommand=x" is not allowed\n-> remote user',
         ),
         (
+            ONE | {"build": {"on": "ssh://there:70000"}},
+            'build.on: "ssh://there:70000": port 70000 is not between 1 and 65535',
+        ),
+        (
+            ONE | {"vm": {"on": ["ssh://there:22", "ssh://there:0"]}},
+            'vm.on[1]: "ssh://there:0": port 0 is not between 1 and 65535',
+        ),
+        (
             ONE | {"build": {"on": "there"}},
             'build.on: "there" is not allowed\n'
             '-> "local", or ssh://[USER@]HOST[:PORT] that has Nix',
