@@ -47,12 +47,13 @@ The module was evaluated with a stand-in for NixOS's; no system was built with i
 ## What happens to the tasks
 
 With `import enoslib_nxc`, Ansible's `apt`, `pip` and `get_url` look first whether a host runs a
-composition's system (its variable `enoslib_nxc_role`, which `init()` sets).
+composition's system (its variable `enoslib_nxc_role`, which `init()` sets). That of a task with
+`delegate_to` is the host that it is delegated to.
 
 - If so, nothing is installed. `apt` looks for the packages' programs, `pip` for the packages of
   Python, `get_url` for the files of the table below. What is there is `ok`; for the rest the
   task fails and says what to add to the composition. A version is that of the composition:
-  another one that was asked for is a warning.
+  another one that `pip` was asked for is a warning.
 - If not, also where a machine keeps its own system (flavours `stock` and `g5k-stock`), the
   task is Ansible's own, unchanged: Debian hosts of the same experiment install as ever, with
   an `ANSIBLE_LIBRARY` of your own too.
