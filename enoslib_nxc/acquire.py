@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from enoslib_nxc.errors import told_beside
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.g5k import published
 from enoslib_nxc.model import Deployment, Machine
@@ -17,22 +18,34 @@ from enoslib_nxc.state import Home
 def withdrawn_unused(ready: Ready, home: Home) -> Iterator[None]:
     """Give back all machines when none of them was started before the body failed.
 
+    Where that fails too, the body's error tells of it, and the record stays for `destroy()`.
+
     Args:
         ready: what `prepare` gave.
         home: the deployment's directory.
     """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         deployment = home.load()
         unused = deployment and all(m.state == "planned" for m in deployment.machines.values())
         kept = any(platform.keeps for platform in ready.platforms)
-        if deployment and unused and not kept:
-            for platform, names in ready.platforms.items():
-                seconds = ready.settings.deadlines.destroy
-                platform.release(deployment.only(*names), home, seconds)
+        if deployment and unused and not kept and _released(ready, deployment, home, error):
             forget(home)
         raise
+
+
+def _released(ready: Ready, deployment: Deployment, home: Home, error: BaseException) -> bool:
+    """Give back what all platforms gave; tell whether that worked, and the error why not."""
+    done = True
+    seconds = ready.settings.deadlines.destroy
+    for platform, names in ready.platforms.items():
+        try:
+            platform.release(deployment.only(*names), home, seconds)
+        except Exception as second:  # whatever another provider raises
+            told_beside(error, second, "what was held could not be given back")
+            done = False
+    return done
 
 
 def forget(home: Home) -> bool:

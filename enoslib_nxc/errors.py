@@ -42,6 +42,21 @@ class NxcError(EnosError):  # type: ignore[misc]
         )
 
 
+def told_beside(first: BaseException, second: Exception, what: str) -> None:
+    """Have an error tell of another one, which came while its leftovers were cleared away.
+
+    Args:
+        first: what the user must see; it is raised by the caller.
+        second: the other one.
+        what: could not be done, "what was held could not be given back".
+    """
+    line = f"{what}: {second}"
+    if isinstance(first, NxcError):
+        first.details = "\n".join(filter(None, [first.details, line]))
+    elif hasattr(first, "add_note"):  # Python 3.11
+        first.add_note(line)
+
+
 def _rebuild(cls: type[NxcError], brief: str, details: str, resolution: str) -> NxcError:
     error = cls.__new__(cls)
     NxcError.__init__(error, brief, details=details, resolution=resolution)

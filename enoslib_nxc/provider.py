@@ -19,7 +19,7 @@ from enoslib.objects import Networks, Roles
 from enoslib_nxc import together
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.builder import NixOSComposeConf
-from enoslib_nxc.errors import StateError
+from enoslib_nxc.errors import StateError, told_beside
 from enoslib_nxc.reservation import ReservingProvider
 
 if TYPE_CHECKING:
@@ -246,8 +246,11 @@ class NixOSCompose(ReservingProvider):
             return self.init()
         except StateError:
             raise  # what is there belongs to another process, flavour or version
-        except BaseException:
-            self.destroy()
+        except BaseException as error:
+            try:
+                self.destroy()
+            except Exception as second:  # another provider's destroy() may raise anything
+                told_beside(error, second, "destroy() failed too")
             raise
 
     def __exit__(

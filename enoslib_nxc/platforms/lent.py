@@ -11,7 +11,7 @@ from typing import TypeAlias
 from enoslib.infra.provider import Provider
 from enoslib.objects import Host, Roles
 
-from enoslib_nxc.errors import ConfigError, NxcError, PlatformError
+from enoslib_nxc.errors import ConfigError, NxcError, PlatformError, told_beside
 from enoslib_nxc.model import Deployment, Entry, Machine
 
 Given: TypeAlias = Provider | Roles | Iterable[Host] | None
@@ -100,9 +100,13 @@ def taken(given: Given, previous: Deployment | None) -> Iterator[bool]:
     made = isinstance(given, Provider) and not given.is_created()
     try:
         yield made or (previous is not None and any(p.ours_to_end for p in previous.parts))
-    except BaseException:
+    except BaseException as error:
         if made and isinstance(given, Provider):
-            given.destroy()
+            try:
+                given.destroy()
+            except Exception as second:  # whatever that provider raises
+                name = type(given).__name__
+                told_beside(error, second, f"hosts of {name} could not be given back")
         raise
 
 
