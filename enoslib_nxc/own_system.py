@@ -32,6 +32,7 @@ class Met:
         boot_id: changes with each boot.
         python: path of its Python, "" when there is none.
         keys: its host keys, "TYPE KEY" each.
+        fixed: files that it cannot be told by, as they cannot be written.
     """
 
     access: Access
@@ -39,6 +40,7 @@ class Met:
     boot_id: str
     python: str = ""
     keys: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,24 @@ def meet(deployment: Deployment, home: Home, host: str) -> Met:
 
     Raises:
         UnreachableError: root does not come in.
+        PlatformError: what it would have to be told by is read-only.
     """
     told = ""
+    place = deployment.machines[host].ssh_host
     for access, host_key in ways(deployment, home, host):
         try:
-            return _run(deployment, access, host_key, {"ACTION": "look"})
+            met = _run(deployment, access, host_key, {"ACTION": "look"})
         except CommandError as error:
             told = error.details
-    place = deployment.machines[host].ssh_host
+            continue
+        if met.fixed:
+            raise PlatformError(
+                f"{host} ({place}) cannot be told the names of the others: "
+                f"{', '.join(met.fixed)} is read-only there",
+                resolution="make it writable (on NixOS: environment.etc.hosts.mode = "
+                '"0644";), or leave this machine out',
+            )
+        return met
     raise UnreachableError(
         f"{host} ({place}) lets no root in: {jumped.reason(told)}", details=shell.tail(told)
     )
@@ -183,4 +195,4 @@ def parse(text: str, access: Access, host_key: HostKey = HostKey.PINNED) -> Met:
     (boot_id, *_), (python, *_) = found["boot_id"] or [""], found["python"] or [""]
     if not boot_id:
         raise CommandError(f"{access.name} gave no account of itself", details=text)
-    return Met(access, host_key, boot_id, python, tuple(found["key"]))
+    return Met(access, host_key, boot_id, python, tuple(found["key"]), tuple(found["fixed"]))

@@ -14,6 +14,12 @@ end="# end enoslib-nxc $NAME $TOKEN"
 ssh=~root/.ssh
 key=$ssh/enoslib-nxc-$TOKEN
 
+# fixed FILE: tell whether it cannot be written, or nothing be put beside it
+fixed() {
+    file=$(readlink -f "$1")
+    [ ! -w "${file%/*}" ] || { [ -e "$file" ] && [ ! -w "$file" ]; }
+}
+
 # begins FILE: say the first line of our block, with what was made for it
 begins() { grep "^# begin enoslib-nxc [^ ]* $TOKEN" "$1" 2> /dev/null || :; }
 
@@ -80,6 +86,7 @@ leave() {
 
 [ "$ACTION" != join ] || join
 [ "$ACTION" != leave ] || leave
+! fixed /etc/hosts || echo "fixed=/etc/hosts"
 echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
 for file in /etc/ssh/ssh_host_*_key.pub; do
     [ ! -r "$file" ] || echo "key=$(cut -d' ' -f1,2 "$file")"

@@ -26,12 +26,14 @@ JOIN = {
 LEAVE = {**OF, "ACTION": "leave"}
 
 
-def run(root: Path, values: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    root: Path, values: dict[str, str], then: str = "true"
+) -> subprocess.CompletedProcess[str]:
     """Run the script with /etc/hosts a mount of its own, as in a container, and root's home."""
     text = node.assignments(values) + node.text("stock")
     over = (
         f"mount --bind {shlex.quote(str(root / 'hosts'))} /etc/hosts && "
-        f"mount --bind {shlex.quote(str(root / 'home'))} ~root && exec sh -s"
+        f"mount --bind {shlex.quote(str(root / 'home'))} ~root && {then} && exec sh -s"
     )
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", over]
     return subprocess.run(
@@ -111,6 +113,16 @@ def test_what_others_add_meanwhile_stays(root: Path) -> None:
     assert (root / "hosts").read_text().endswith("192.0.2.7 new\n")
     assert "enoslib" not in (root / "hosts").read_text()
     assert (root / "home/.ssh/authorized_keys").read_bytes().endswith(b"ssh-rsa EEEE new\n")
+
+
+def test_hosts_that_cannot_be_written_are_told_of(root: Path) -> None:
+    before = content(root)
+    look = {**OF, "ACTION": "look"}
+    assert "fixed=" not in run(root, look).stdout
+    told = run(root, look, then="mount -o remount,bind,ro /etc/hosts")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[0] == "fixed=/etc/hosts"
+    assert content(root) == before
 
 
 def test_names_alone_where_ssh_is_left_as_it_is(root: Path) -> None:

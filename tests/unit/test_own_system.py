@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import own_system, reach, shell, ssh, stock
-from enoslib_nxc.errors import CommandError, UnreachableError
+from enoslib_nxc.errors import CommandError, PlatformError, UnreachableError
 from enoslib_nxc.model import Deployment, Entry, Reserved
 from enoslib_nxc.own_system import Met, Told
 from enoslib_nxc.shell import Result
@@ -18,6 +18,7 @@ from tests.unit import factory
 
 NODE = Reserved(node="n-1.lille.grid5000.fr", site="lille", job=1)
 SAYS = "boot_id=1234\nkey=ssh-ed25519 AAAA\nkey=ssh-rsa BBBB\npython=/usr/bin/python3\n"
+FIXED = "fixed=/etc/hosts\n" + SAYS
 
 
 def deployment(**changes: object) -> Deployment:
@@ -91,6 +92,22 @@ def test_the_next_way_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         own_system.meet(deployment(), Home(tmp_path), "server")
     assert caught.value.brief == (
         "server (127.0.0.1) lets no root in: Permission denied (publickey)."
+    )
+
+
+def test_a_machine_that_cannot_be_told_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Found before it is told anything, and no reason to deploy a node."""
+    monkeypatch.setattr(ssh, "script", lambda *_w, **_m: Result((), 0, FIXED, "", 0.1))
+    with pytest.raises(PlatformError) as caught:
+        own_system.meet(deployment(), Home(tmp_path), "server")
+    assert not isinstance(caught.value, UnreachableError)
+    assert str(caught.value) == (
+        "server (127.0.0.1) cannot be told the names of the others: "
+        "/etc/hosts is read-only there\n"
+        '-> make it writable (on NixOS: environment.etc.hosts.mode = "0644";), '
+        "or leave this machine out"
     )
 
 
