@@ -208,8 +208,10 @@ def recorded(settings: Settings, home: Home, source: Source) -> Deployment | Non
     previous = home.load()
     if previous is None:
         return None
+    # what was only reserved so far is not known yet to be lent, or on whose hosts
+    given = bool(previous.machines)
     lent = any(part.lent for part in previous.parts)
-    if lent != source.lent:
+    if given and lent != source.lent:
         runs = "hosts of another provider" if lent else "machines of its own"
         raise StateError(
             f"deployment {home.job_name} runs on {runs}",
@@ -218,7 +220,7 @@ def recorded(settings: Settings, home: Home, source: Source) -> Deployment | Non
             else "leave hosts= out, destroy() it first, or use another job_name",
         )
     hosted = any(part.vm_hosts for part in previous.parts)
-    if hosted != (VM_RAMDISK in settings.flavours and source.elsewhere(settings)):
+    if given and hosted != (VM_RAMDISK in settings.flavours and source.elsewhere(settings)):
         ours = "hosts that run virtual machines" if hosted else "this computer"
         raise StateError(
             f"machines of deployment {home.job_name} run on {ours}",

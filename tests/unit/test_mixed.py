@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from enoslib.objects import Host
 
 from enoslib_nxc import flavours, prepare, state
 from enoslib_nxc.acquire import gone
+from enoslib_nxc.booking import Booking
 from enoslib_nxc.config import Settings
 from enoslib_nxc.config_errors import load_settings
 from enoslib_nxc.errors import ConfigError, StateError
@@ -165,3 +167,20 @@ def test_other_flavours_than_those_that_run(monkeypatch: pytest.MonkeyPatch) -> 
         "deployment test runs with flavour g5k-image and g5k-ramdisk and vm-ramdisk, "
         "not g5k-image and g5k-nfs-store and vm-ramdisk"
     )
+
+
+@pytest.mark.parametrize("word", ["hosts", "vm_hosts"])
+def test_a_reservation_alone_says_nothing_of_the_hosts_of_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str
+) -> None:
+    """As after `async_init()`, or an `init()` that ended while it waited for its job."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    given = [Host("10.0.0.1")]
+    source = Source.of(given if word == "hosts" else None, Booking(), given)
+    reserved = deployment().model_copy(update={"machines": {}})
+    with state.claim("test") as home:
+        home.save(reserved)
+        assert prepare.recorded(settings(), home, source) == reserved
+        home.save(deployment())
+        with pytest.raises(StateError, match="run"):
+            prepare.recorded(settings(), home, source)
