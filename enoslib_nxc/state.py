@@ -142,6 +142,17 @@ class Home:
         except OSError as error:
             raise _unwritable(self.record, error) from error
 
+    def put_context(self, text: str) -> None:
+        """Have the deployment JSON in `node_context`: whole, whoever reads or writes it too.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        try:
+            _write_whole(self.node_context, text)
+        except OSError as error:
+            raise _unwritable(self.node_context, error) from error
+
     def share(self, name: str, text: str) -> None:
         """Have the directories that machines of flavour vm mount, with a file to read.
 

@@ -81,7 +81,7 @@ class Here:
 
     def answer(self, run: Run) -> tuple[str, ...]:
         """Have the deployment JSON in a file, and return what serves it."""
-        run.home.node_context.write_text(run.context.text)
+        run.home.put_context(run.context.text)
         return ("sh", str(SERVE), str(run.home.node_context))
 
     def console(self, host: str) -> Path:

@@ -67,7 +67,7 @@ class There:
 
     def prepare(self, run: Run) -> None:
         """Send kernel and initrd, once per content, and what serves the deployment JSON."""
-        run.home.node_context.write_text(run.context.text)
+        run.home.put_context(run.context.text)  # other hosts read it meanwhile
         for file in (*files_of(run), *self._served(run)):
             try:
                 tried(

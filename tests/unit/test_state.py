@@ -5,6 +5,7 @@ import pytest
 
 from enoslib_nxc import state
 from enoslib_nxc.errors import StateError
+from enoslib_nxc.state import Home
 from tests.unit import factory
 
 
@@ -85,3 +86,16 @@ def test_a_name_never_leads_elsewhere(name):
     assert state.find(name) is None
     with pytest.raises(StateError, match="is no name of a deployment"), state.claim(name):
         pass
+
+
+def test_the_deployment_json_is_whole_for_whoever_reads_it(tmp_path):
+    """Hosts of virtual machines are prepared side by side, and machines may be fetching it."""
+    home = Home(tmp_path)
+    home.put_context("old" * 1000)
+    with home.node_context.open() as reader:
+        home.put_context("new")
+        assert reader.read() == "old" * 1000
+    assert home.node_context.read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir()] == [home.node_context.name]
+    with pytest.raises(StateError, match="cannot be kept in"):
+        Home(tmp_path / "gone").put_context("new")
