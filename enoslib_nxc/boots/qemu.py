@@ -19,7 +19,7 @@ from enoslib_nxc.boots.qemu_argv import Command
 from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
 from enoslib_nxc.config import Settings
 from enoslib_nxc.data import Scalar
-from enoslib_nxc.errors import ArtifactError, CommandError, NxcError, PlatformError
+from enoslib_nxc.errors import ArtifactError, BootError, CommandError, NxcError, PlatformError
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.platforms.placement import extra_mib
 from enoslib_nxc.ssh import Access, HostKey
@@ -114,9 +114,15 @@ class QemuBoot:
     def _trouble(self, run: Run, host: str) -> str:
         """Read the console, and see whether QEMU still runs."""
         computer = self.computers(run.deployment, run.home)[host]
-        told = console.trouble(computer.read(host))
-        if told or host in computer.running():
-            return told
+        try:
+            told = console.trouble(computer.read(host))
+            if told or host in computer.running():
+                return told
+        except CommandError as error:
+            raise BootError(
+                f"{host} did not come up: {computer.name}, which runs it, does not answer",
+                details=error.details,
+            ) from error
         return "its QEMU process ended"
 
     def log(self, run: Run, host: str) -> str:
