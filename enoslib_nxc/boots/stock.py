@@ -12,6 +12,7 @@ from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots import deployed as deployed_first
 from enoslib_nxc.config import Settings
 from enoslib_nxc.data import Scalar
+from enoslib_nxc.events import Event, Phase, Status
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.own_system import Met
 from enoslib_nxc.parallel import Outcomes
@@ -56,9 +57,10 @@ class StockBoot:
         """Start nothing."""
 
     def stop(self, run: Run, hosts: list[str]) -> None:
-        """Have machines forget the deployment."""
+        """Have machines forget the deployment; what stays on those that do not is told."""
         seconds = run.settings.deadlines.destroy
-        own_system.leave(run.deployment, run.home, hosts, seconds)
+        for line in own_system.leave(run.deployment, run.home, hosts, seconds):
+            run.report(Event(Phase.BOOT, Status.PROGRESS, "", line))
 
     def alive(self, deployment: Deployment, home: Home) -> set[str]:
         """Return the hosts that were up when they were last seen."""

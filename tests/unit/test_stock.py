@@ -108,6 +108,16 @@ def test_keys_stay_away_where_trust_is_left_to_nxc(
     assert (told[0].private, told[0].public) == ("", "")
 
 
+def test_what_stays_on_a_machine_that_is_no_more_needed_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = []
+    begun = replace(run(tmp_path), report=lambda event: told.append(event.message))
+    monkeypatch.setattr(own_system, "leave", lambda *_words: ("agent keeps names and key",))
+    StockBoot().stop(begun, ["agent"])
+    assert told == ["agent keeps names and key"]
+
+
 def test_what_cannot_be_written_is_told_of_its_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
