@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from enoslib_nxc.errors import told_beside
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.g5k import published
 from enoslib_nxc.model import Deployment, Machine
-from enoslib_nxc.platforms import Grant
+from enoslib_nxc.platforms import Grant, Platform
 from enoslib_nxc.prepare import Ready, reserve
 from enoslib_nxc.state import Home
 
@@ -30,16 +30,23 @@ def withdrawn_unused(ready: Ready, home: Home) -> Iterator[None]:
         deployment = home.load()
         unused = deployment and all(m.state == "planned" for m in deployment.machines.values())
         kept = any(platform.keeps for platform in ready.platforms)
-        if deployment and unused and not kept and _released(ready, deployment, home, error):
-            forget(home)
+        if deployment and unused and not kept:
+            seconds = ready.settings.deadlines.destroy
+            if _released(ready.platforms, deployment, home, seconds, error):
+                forget(home)
         raise
 
 
-def _released(ready: Ready, deployment: Deployment, home: Home, error: BaseException) -> bool:
-    """Give back what all platforms gave; tell whether that worked, and the error why not."""
+def _released(
+    platforms: Mapping[Platform, tuple[str, ...]],
+    deployment: Deployment,
+    home: Home,
+    seconds: float,
+    error: BaseException,
+) -> bool:
+    """Give back what platforms gave; tell whether that worked, and the error why not."""
     done = True
-    seconds = ready.settings.deadlines.destroy
-    for platform, names in ready.platforms.items():
+    for platform, names in platforms.items():
         try:
             platform.release(deployment.only(*names), home, seconds)
         except Exception as second:  # whatever another provider raises
@@ -81,10 +88,7 @@ def acquire(ready: Ready, home: Home, report: Reporter, *, force: bool) -> Deplo
     previous = ready.previous
     with step(report, Phase.ACQUIRE, "get machines") as acquiring:
         deployment = reserve(ready, home, force=force)
-        for platform, names in ready.platforms.items():
-            wish, plan = ready.settings.only(*names), ready.plan_of(names)
-            grant = platform.acquire(wish, home, plan, ready.before(names), report)
-            deployment = _granted(deployment, ready, names, grant)
+        deployment = _acquired(deployment, ready, home, report)
         deployment = deployment.model_copy(
             update={"plan": ready.plan.only(deployment.machines)}
         )
@@ -92,6 +96,26 @@ def acquire(ready: Ready, home: Home, report: Reporter, *, force: bool) -> Deplo
             acquiring.noop(f"{len(deployment.machines)} machines are held already")
     if deployment != previous:
         home.save(deployment)
+    return deployment
+
+
+def _acquired(deployment: Deployment, ready: Ready, home: Home, report: Reporter) -> Deployment:
+    """Return the record with what all platforms gave.
+
+    Where one fails at the very first time, the others' is given back: it is not on record yet.
+    """
+    granted: dict[Platform, tuple[str, ...]] = {}
+    try:
+        for platform, names in ready.platforms.items():
+            wish, plan = ready.settings.only(*names), ready.plan_of(names)
+            grant = platform.acquire(wish, home, plan, ready.before(names), report)
+            deployment = _granted(deployment, ready, names, grant)
+            granted[platform] = names
+    except BaseException as error:
+        if ready.previous is None:
+            unused = {each: names for each, names in granted.items() if not each.keeps}
+            _released(unused, deployment, home, ready.settings.deadlines.destroy, error)
+        raise
     return deployment
 
 

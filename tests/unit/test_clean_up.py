@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 from enoslib.infra.provider import Provider
 
-from enoslib_nxc.acquire import withdrawn_unused
+from enoslib_nxc.acquire import acquire, withdrawn_unused
+from enoslib_nxc.boots import Boot
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.errors import BootError, PlatformError, told_beside
+from enoslib_nxc.events import silent
 from enoslib_nxc.model import Deployment
-from enoslib_nxc.platforms import Platform, lent
-from enoslib_nxc.prepare import Ready
+from enoslib_nxc.platforms import Grant, NoCalendar, Platform, lent
+from enoslib_nxc.prepare import Ready, Side
 from enoslib_nxc.provider import NixOSCompose
 from enoslib_nxc.state import Home
 from tests.unit import factory
 
 
 @dataclass(eq=False)
-class Gives:
-    """A platform whose machines may not go."""
+class Gives(NoCalendar):
+    """A platform that may have no machines, or whose machines may not go."""
 
     fault: Exception | None = None
+    lacks: Exception | None = None
     released: list[str] = field(default_factory=list)
     keeps: bool = False
+
+    def acquire(self, *_words: object) -> Grant:
+        if self.lacks:
+            raise self.lacks
+        return Grant({"server": factory.machine("server", 1)}, ())
 
     def release(self, deployment: Deployment, _home: Home, _timeout: float) -> tuple[str, ...]:
         self.released.append(deployment.job_name)
@@ -72,6 +80,19 @@ def test_a_release_that_fails_does_not_hide_the_first_error(tmp_path: Path) -> N
     )
     assert other.released == ["test"]
     assert Home(tmp_path).record.exists()
+
+
+def test_what_one_platform_gave_is_given_back_where_another_has_none(tmp_path: Path) -> None:
+    """It is not on record yet: no `destroy()` would know of hosts that were made for us."""
+    gives, kept = Gives(), Gives(keeps=True)
+    lacks = Gives(lacks=PlatformError("no room"))
+    given = ready(tmp_path, gives, kept, lacks)
+    side = Side(given.settings, cast(Boot, None), factory.artifacts("server"))
+    given = replace(given, sides={"vm-ramdisk": side})
+    Home(tmp_path).record.unlink()
+    with pytest.raises(PlatformError, match="no room"):
+        acquire(given, Home(tmp_path), silent, force=False)
+    assert [len(each.released) for each in (gives, kept, lacks)] == [1, 0, 0]
 
 
 class Lender(Provider):  # type: ignore[misc]
