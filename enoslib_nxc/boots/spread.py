@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 
-from enoslib_nxc import agent, node, parallel, pins
-from enoslib_nxc.boots import Run
+from enoslib_nxc import parallel
+from enoslib_nxc.boots import Run, taktuk
 from enoslib_nxc.errors import CommandError, NxcError, PlatformError
 from enoslib_nxc.g5k import where
 from enoslib_nxc.g5k.staging import Staged
@@ -28,12 +28,6 @@ than threads are there, or one gets the file in another way, slowly."""
 
 SHARE = 0.5
 """Of the time that is left: the rest is for sending the file to each."""
-
-END_SECONDS = 10.0
-"""For the script to clean up, once TakTuk was ended."""
-
-PART = "taktuk"
-"""Name of what arrives."""
 
 Broadcast = Callable[[Mapping[str, Place]], dict[str, NxcError]]
 
@@ -215,45 +209,18 @@ class Spread:
         """Bring a file to hosts, and return host -> why it is not there."""
         if len(places) < self._least:
             return {host: CommandError("it is the only node") for host in places}
-        looked = parallel.each(places, lambda host: places[host].look(file, PART))
+        looked = parallel.each(places, lambda host: places[host].look(file, taktuk.PART))
         lacking = {host: places[host] for host, there in looked.done.items() if not there}
         told: dict[str, str] = {}
-        for group in _alike(lacking):
-            told |= self._taktuk(site, group, file, staged, end)
-        accepted = parallel.each(lacking, lambda host: places[host].accept(file, PART))
+        for group in taktuk.alike(lacking):
+            left = max(1.0, end - time.monotonic())
+            told |= taktuk.spread(self._run, self._frontend(site), group, file, staged, left)
+        accepted = parallel.each(lacking, lambda host: places[host].accept(file, taktuk.PART))
         failed = dict(looked.failed)
         for host, error in accepted.failed.items():
             why = told.get(host) or error.details or error.brief
             failed[host] = CommandError("it did not get there by taktuk", details=why)
         return failed
-
-    def _taktuk(
-        self, site: str, group: Mapping[str, Place], file: File, staged: Staged, end: float
-    ) -> dict[str, str]:
-        """Have the site's machine spread a file; return host -> what went wrong, if it says."""
-        run = self._run
-        left = max(1.0, end - time.monotonic())
-        names = {run.machine(host).ssh_host: host for host in group}
-        one = next(iter(group.values()))
-        assert one.access  # noqa: S101 (nodes are reached by ssh)
-        values = {
-            "ACTION": "spread",
-            "FILE": staged.path,
-            "PART": one.part(file, PART),
-            "KEYS": "".join(map(_keys, group.values())),
-            "NODES": "\n".join(names),
-            "PORT": str(one.access.port),
-            "SECONDS": f"{left:.0f}",
-        }
-        text = node.assignments(values) + node.text("taktuk")
-        timeout = left + END_SECONDS
-        try:
-            answer = agent.script(
-                self._frontend(site), text, run.home.key, timeout=timeout
-            ).stdout
-        except NxcError as error:
-            return dict.fromkeys(group, error.details or error.brief)
-        return reasons(answer, names)
 
     def _site(self, host: str) -> str:
         reserved = self._run.machine(host).reserved
@@ -262,41 +229,3 @@ class Spread:
 
     def _frontend(self, site: str) -> Access | None:
         return where.frontend(self._run.settings.g5k, site, self._run.deployment.login)
-
-
-def reasons(told: str, names: Mapping[str, str]) -> dict[str, str]:
-    """Return host -> the first that TakTuk says of it; what is of none is said of all.
-
-    Args:
-        told: lines "NODE: WHY", and others.
-        names: name of each node -> its host.
-    """
-    found: dict[str, str] = {}
-    others = []
-    for line in told.splitlines():
-        name, _, why = line.partition(": ")
-        if name in names:
-            found.setdefault(names[name], why.strip())
-        elif line.strip():
-            others.append(line.strip())
-    if others:
-        found = {**dict.fromkeys(names.values(), others[-1]), **found}
-    return found
-
-
-def _alike(places: Mapping[str, Place]) -> Iterable[dict[str, Place]]:
-    """Return places by the path that the file gets, and the port: a tree has one for all."""
-    groups: dict[tuple[str, int], dict[str, Place]] = {}
-    for host, place in places.items():
-        port = place.access.port if place.access else 0
-        groups.setdefault((place.directory, port), {})[host] = place
-    return groups.values()
-
-
-def _keys(place: Place) -> str:
-    """Return the host keys that a node showed us, under the name by which others reach it."""
-    access = place.access
-    if access is None or access.known_hosts is None:
-        return ""
-    name = access.address if access.port == 22 else f"[{access.address}]:{access.port}"
-    return pins.renamed(access.known_hosts, access.name, name)
