@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -160,21 +160,27 @@ def through(access: Access) -> tuple[str, ...]:
     return ("-F", "none", "-o", f"{PROXY}{command}")
 
 
-def turn(access: Access, timeout: float) -> AbstractContextManager[float]:
-    """Wait until a connection may be opened: a jump host bears few at once.
+@contextmanager
+def turn(access: Access, timeout: float) -> Iterator[float]:
+    """Wait until a connection may be opened: what many go through bears few at once.
 
     Args:
-        access: of the machine; without a jump there is nothing to wait for.
+        access: of the machine; without gate and jump there is nothing to wait for.
         timeout: seconds for the wait and for what follows.
 
-    Returns:
-        A context, which gives the seconds that are left for that; entering it raises a
-        DeadlineError when the time was over before its turn came.
+    Yields:
+        The seconds that are left for that.
+
+    Raises:
+        DeadlineError: the time was over before its turn came.
     """
-    jump = access.gate
-    if not jump and "-J" in access.via[:-1]:
-        jump = access.via[access.via.index("-J") + 1]
-    return turns.turn(jump, access.name, timeout) if jump else nullcontext(timeout)
+    servers = [access.gate] if access.gate else []
+    if "-J" in access.via[:-1]:
+        servers.append(access.via[access.via.index("-J") + 1])
+    with ExitStack() as stack:
+        for server in servers:  # always in this order: nobody waits for each other
+            timeout = stack.enter_context(turns.turn(server, access.name, timeout))
+        yield timeout
 
 
 def to_builder(

@@ -13,12 +13,13 @@ from enoslib_nxc.ssh import Access
 JUMP = ("-F", "/config", "-J", "ada@access.grid5000.fr")
 
 
-def most_at_once(via):
+def most_at_once(via, gate=""):
     """Return how many of 20 connections are open at the same moment at most."""
     lock, now, most = threading.Lock(), [0], [0]
-    access = Access("node", "node", 22, "root", None, None, via)
 
-    def connect():
+    def connect(number):
+        own = gate.format(number)
+        access = Access("node", "node", 22, "root", None, None, via, gate=own)
         with ssh.turn(access, 60):
             with lock:
                 now[0] += 1
@@ -27,7 +28,7 @@ def most_at_once(via):
             with lock:
                 now[0] -= 1
 
-    threads = [threading.Thread(target=connect) for _ in range(20)]
+    threads = [threading.Thread(target=connect, args=(n,)) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -37,6 +38,12 @@ def most_at_once(via):
 
 def test_few_at_once_through_a_jump_host():
     assert most_at_once(JUMP) == turns.JUMPED
+
+
+def test_hosts_of_machines_behind_one_have_their_own_turns_and_its():
+    assert most_at_once(JUMP, gate="host{}") == turns.JUMPED
+    assert most_at_once((), gate="host{}") > turns.JUMPED
+    assert most_at_once((), gate="host") == turns.JUMPED
 
 
 def test_all_at_once_without_one():
