@@ -178,7 +178,13 @@ def _asked(machines: Mapping[str, Machine], home: Home) -> dict[str, Survey]:
 
     outcome = parallel.each(machines, ask)
     if outcome.failed:
-        raise lent.unusable("machines", machines, outcome.failed, key="kexec.host_keys")
+        raise lent.unusable(
+            "machines",
+            machines,
+            outcome.failed,
+            key="kexec.host_keys",
+            known=home.entry_hosts,
+        )
     return outcome.done
 
 

@@ -122,7 +122,12 @@ def give_back(given: Given, deployment: Deployment) -> None:
 
 
 def unusable(
-    what: str, asked: Mapping[str, Machine], failed: Mapping[str, NxcError], *, key: str
+    what: str,
+    asked: Mapping[str, Machine],
+    failed: Mapping[str, NxcError],
+    *,
+    key: str,
+    known: Path,
 ) -> PlatformError:
     """Return one error that names all that could not be used.
 
@@ -131,12 +136,20 @@ def unusable(
         asked: name -> machine, of all that were asked.
         failed: name -> why.
         key: of the configuration, which says how their host keys are verified.
+        known: file of the keys that were taken at first contact.
     """
     places = ", ".join(f"{name} ({asked[name].ssh_host})" for name in failed)
     told = ("\n".join(filter(None, [e.brief, e.details])) for e in failed.values())
-    unknown = any("verification failed" in str(error) for error in failed.values())
+    strange = [name for name in failed if "verification failed" in str(failed[name])]
+    met = any(e.first_contact for name in strange if (e := asked[name].entry))
+    resolution = f"reach each by ssh once; or set {key} to first-contact"
+    if met:
+        resolution = (
+            "they show other host keys than at first contact: if they were installed anew, "
+            f"remove their lines from {known}"
+        )
     return PlatformError(
         f"{len(failed)} of {len(asked)} {what} cannot be used: {places}",
         details="\n".join(told),
-        resolution=f"reach each by ssh once; or set {key} to first-contact" if unknown else "",
+        resolution=resolution if strange else "",
     )

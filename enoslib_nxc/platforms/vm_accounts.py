@@ -42,7 +42,10 @@ def accounts(
     token = previous.token if previous else ""
     asked = parallel.each(offered, lambda name: vm_host.ask(offered[name], token, home))
     if asked.failed:
-        error = lent.unusable("VM hosts", offered, asked.failed, key="vm.host_keys")
+        known = home.entry_hosts
+        error = lent.unusable(
+            "VM hosts", offered, asked.failed, key="vm.host_keys", known=known
+        )
         on = {name: machines_on(previous, name) for name in asked.failed}
         lost = [f"{host} on {name}" for name in on for host in on[name]]
         if not (asked.done and _bounded(settings)):

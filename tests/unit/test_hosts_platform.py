@@ -202,3 +202,24 @@ def test_our_own_system_is_reached_by_the_same_way(asked, tmp_path):
     assert words[words.index("-J") + 1] == "g"
     assert words.index("StrictHostKeyChecking=yes") < words.index("-J")
     assert str(tmp_path / "id_ed25519") in words
+
+
+@pytest.mark.parametrize(
+    ("host_keys", "resolution"),
+    [
+        ("known", "reach each by ssh once; or set kexec.host_keys to first-contact"),
+        (
+            "first-contact",
+            "they show other host keys than at first contact: if they were installed anew, "
+            "remove their lines from {}",
+        ),
+    ],
+)
+def test_what_to_do_about_a_host_key(monkeypatch, tmp_path, host_keys, resolution):
+    def ask(access, _host_key):
+        raise CommandError("ssh failed", details="Host key verification failed.")
+
+    monkeypatch.setattr(survey, "ask", ask)
+    with pytest.raises(PlatformError) as caught:
+        acquire(tmp_path, [Host("10.0.0.1")], "server", kexec={"host_keys": host_keys})
+    assert caught.value.resolution == resolution.format(Home(tmp_path).entry_hosts)
