@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enoslib_nxc import parallel
 from enoslib_nxc.boots import Boot, Run
 from enoslib_nxc.errors import BootError, NxcError
 
@@ -23,9 +24,11 @@ def failure(
         then: what to do.
     """
     total = len(run.deployment.plan.nodes)
+    # side by side: a host that is gone is waited for once, not for each of its machines
+    logs = parallel.each(failed, lambda host: boot.log(run, host)).done
     lines: list[str] = []
     for host, error in failed.items():
-        lines += filter(None, [str(error), boot.log(run, host)])
+        lines += filter(None, [str(error), logs.get(host)])
     return BootError(
         f"{len(failed)} of {total} machines {what}: {', '.join(failed)}",
         details="\n".join(lines),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enoslib_nxc import context, parallel, pins, ramdisk, shell, status
 from enoslib_nxc.boots import Checked, Run, console
 from enoslib_nxc.boots.computer import QEMU, Computer, Computers, refusal, tag
+from enoslib_nxc.boots.delivery import tried
 from enoslib_nxc.boots.here import here, program
 from enoslib_nxc.boots.qemu_argv import Command
 from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
@@ -28,6 +29,13 @@ from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline, until_greeting
 
 __all__ = ["QEMU", "QemuBoot"]
+
+LOOKS = 2
+"""Looks that have to fail until a computer is taken for gone: its machines would be booted
+anew, or given up, for one connection that its ssh server dropped."""
+
+LOOK_SECONDS = 60.0
+"""After which nobody looks once more."""
 
 
 @dataclass(frozen=True)
@@ -101,29 +109,41 @@ class QemuBoot:
         """Return the hosts that have a QEMU process; not where nothing answers."""
         begun = [m.host for m in deployment.machines.values() if m.state != "planned"]
         places = self._places(deployment, home, begun)
-        found = parallel.each(places, lambda name: places[name][0].running()).done
+        deadline = Deadline(LOOK_SECONDS)
+
+        def look(name: str) -> set[str]:
+            return tried(LOOKS, deadline, lambda _left: places[name][0].running())
+
+        found = parallel.each(places, look, cancel=deadline.cancel).done
         return {
             host for name, running in found.items() for host in running & {*places[name][1]}
         }
 
     def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
         """Wait for the guest's ssh server; a guest that cannot come up ends the wait."""
-        until_greeting(access, deadline, lambda: self._trouble(run, access.name))
+        until_greeting(access, deadline, lambda: self._trouble(run, access.name, deadline))
         return status.ask(access, HostKey.FIRST_CONTACT, max(1.0, deadline.remaining()))
 
-    def _trouble(self, run: Run, host: str) -> str:
-        """Read the console, and see whether QEMU still runs."""
+    def _trouble(self, run: Run, host: str, deadline: Deadline) -> str:
+        """Read the console, and see whether QEMU still runs.
+
+        Raises:
+            BootError: the computer that runs it does not answer.
+        """
         computer = self.computers(run.deployment, run.home)[host]
-        try:
+
+        def look(_left: float) -> str:
             told = console.trouble(computer.read(host))
-            if told or host in computer.running():
-                return told
+            ended = not told and host not in computer.running()
+            return "its QEMU process ended" if ended else told
+
+        try:
+            return tried(LOOKS, deadline, look)
         except CommandError as error:
             raise BootError(
                 f"{host} did not come up: {computer.name}, which runs it, does not answer",
                 details=error.details,
             ) from error
-        return "its QEMU process ended"
 
     def log(self, run: Run, host: str) -> str:
         """Return the last lines of the console."""

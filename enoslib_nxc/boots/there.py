@@ -20,17 +20,12 @@ from enoslib_nxc.errors import BootError, CommandError
 from enoslib_nxc.model import Deployment, Machine
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.platforms import vm_host
-from enoslib_nxc.platforms.vm_host import Account
 from enoslib_nxc.state import Home
 from enoslib_nxc.transfer import File, Place
 from enoslib_nxc.wait import Deadline
 
 SCRIPT_SECONDS = 60.0
 """For a host to carry out a short script, beside what that waits for."""
-
-LOOKS = 2
-"""Connections that have to fail until a host is taken for gone: its machines would be booted
-anew, or given up, for one that its ssh server dropped."""
 
 
 def there(deployment: Deployment, home: Home) -> Mapping[str, Computer]:
@@ -133,21 +128,15 @@ class There:
         """Return the end of that file."""
         words = ["tail", "-c", str(console.TAIL_BYTES), str(self.console(host))]
         text = f"{shlex.join(words)} 2> /dev/null || :\n"
-        access = self.place.access
-        assert access  # noqa: S101 (it is another computer)
-
-        def ask(left: float) -> str:
-            return ssh.script(access, text, timeout=left, host_key=self.place.host_key).stdout
-
-        return tried(LOOKS, Deadline(SCRIPT_SECONDS), ask).replace("\r", "")
+        assert self.place.access  # noqa: S101 (it is another computer)
+        result = ssh.script(
+            self.place.access, text, timeout=SCRIPT_SECONDS, host_key=self.place.host_key
+        )
+        return result.stdout.replace("\r", "")
 
     def running(self) -> set[str]:
         """Return the hosts whose QEMU is in its process table."""
-
-        def ask(_left: float) -> Account:
-            return vm_host.ask(self.host, self.token, self.home)
-
-        return set(tried(LOOKS, Deadline(SCRIPT_SECONDS), ask).machines)
+        return set(vm_host.ask(self.host, self.token, self.home).machines)
 
     def start(self, command: Command, machine: Machine) -> None:
         """Start QEMU, which detaches, and plug its card."""

@@ -1,9 +1,11 @@
 """Bringing up with a boot that only remembers: what is started, when, and what is told."""
 
+import threading
+
 import pytest
 
 from enoslib_nxc import bring_up, ssh, status
-from enoslib_nxc.boots import Checked
+from enoslib_nxc.boots import Checked, failures
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.shell import Result
 from enoslib_nxc.status import Report
@@ -259,3 +261,18 @@ def test_started_machines_are_on_record_before_they_start(world, tmp_path, monke
     monkeypatch.setattr(world, "start", watch)
     _go(world, tmp_path, factory.deployment("server", "agent1"))
     assert seen == ["started", "started"]
+
+
+def test_what_machines_wrote_last_is_read_side_by_side(tmp_path):
+    """A host that is gone is waited for once, not for each of its machines."""
+    met = threading.Barrier(2)
+
+    class Slow(World):
+        def log(self, run, host):
+            met.wait(5)
+            return f"console of {host}"
+
+    run = factory.run(tmp_path, factory.deployment("server", "agent1"))
+    failed = {host: BootError(f"{host}: no") for host in ("server", "agent1")}
+    error = failures.failure("did not come up", failed, run, Slow())
+    assert error.details == "server: no\nconsole of server\nagent1: no\nconsole of agent1"

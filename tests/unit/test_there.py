@@ -58,11 +58,15 @@ def test_a_machine_is_not_taken_for_gone_by_one_connection_that_fails(
     assert boot.alive(deployment(), Home(tmp_path)) == set()
 
 
-def test_a_console_is_read_in_spite_of_one(
+def test_it_is_waited_for_in_spite_of_one(
     answers: list[str | CommandError], tmp_path: Path
 ) -> None:
-    answers += [LOST, "login:\r\n"]
-    assert there(deployment(), Home(tmp_path))["server"].read("server") == "login:\n"
+    run = factory.run(tmp_path, deployment())
+    access = Access("server", "127.0.0.1", 20001, "root", None, None, gate="h1")
+    answers += [LOST, "Kernel starts\r\n", SAYS.replace("server", "other")]
+    with pytest.raises(BootError) as caught:
+        QemuBoot(computers=there).arrive(run, access, Deadline(10))
+    assert caught.value.brief == "server did not come up: its QEMU process ended"
 
 
 def test_a_host_that_is_gone_is_named_as_the_reason(
