@@ -106,9 +106,10 @@ class HostsPlatform(NoCalendar):
         if isinstance(self.given, Provider):
             places = dict.fromkeys(new, f"a machine of {type(self.given).__name__}")
         else:
-            taken = {machine.ssh_host for machine in kept.values()}
-            offered = (machine.ssh_host for machine in self._machines(settings))
-            places = dict(zip(new, (p for p in offered if p not in taken), strict=False))
+            taken = {(m.ssh_host, m.ssh_port) for m in kept.values()}
+            offered = ((m.ssh_host, m.ssh_port) for m in self._machines(settings))
+            free = (place[0] for place in offered if place not in taken)
+            places = dict(zip(new, free, strict=False))
         missing = [host for host in new if host not in places]
         told = unknown(hosts)
         seats = {

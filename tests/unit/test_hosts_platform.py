@@ -223,3 +223,18 @@ def test_what_to_do_about_a_host_key(monkeypatch, tmp_path, host_keys, resolutio
     with pytest.raises(PlatformError) as caught:
         acquire(tmp_path, [Host("10.0.0.1")], "server", kexec={"host_keys": host_keys})
     assert caught.value.resolution == resolution.format(Home(tmp_path).entry_hosts)
+
+
+def test_ports_tell_machines_of_one_address_apart_in_what_is_foreseen():
+    """As with Vagrant: each machine is a port of this computer."""
+    given = [Host("127.0.0.1", port=2222), Host("127.0.0.1", port=2200)]
+    held = factory.deployment("server", state="up")
+    server = held.machines["server"].model_copy(update={"ssh_port": 2222})
+    held = held.having({"server": server})
+    wanted = plan("server", "agent1")
+    outlook = HostsPlatform(given).foresee(settings(), wanted, held)
+    assert {host: seat.place for host, seat in outlook.seats.items()} == {
+        "server": "127.0.0.1",
+        "agent1": "127.0.0.1",
+    }
+    assert outlook.notes == ()

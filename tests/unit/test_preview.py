@@ -273,7 +273,7 @@ def test_hosts_of_another_provider() -> None:
 def test_hosts_of_another_provider_that_are_on_record(monkeypatch) -> None:
     made = recorded(monkeypatch, lent=True)
     machine = made.machines["agent1"].model_copy(
-        update={"ssh_host": "10.1.1.1", "address": "10.9.9.9"}
+        update={"ssh_host": "10.1.1.1", "ssh_port": 22, "address": "10.9.9.9"}
     )
     with state.claim("test") as home:
         home.save(made.model_copy(update={"machines": {"agent1": machine}}))
