@@ -82,7 +82,7 @@ def _bring_up(ready: Ready, own: Keys, runs: Mapping[str, Run], fresh: Container
         BootError: too many machines did not come up; the details name each.
         NxcError: what the preflight of the only flavour that failed refused.
     """
-    deadlines: list[Deadline] = []
+    deadlines = {name: Deadline(ready.sides[name].settings.deadlines.boot) for name in runs}
     met: dict[str, dict[str, Met]] = {}
 
     def bring_up(name: str) -> None:
@@ -92,12 +92,10 @@ def _bring_up(ready: Ready, own: Keys, runs: Mapping[str, Run], fresh: Container
         if isinstance(side.boot, StockBoot):
             met[name] = stock.enter(run, side.boot, wanted, anew=anew)
             return
-        deadline = Deadline(side.settings.deadlines.boot)
-        deadlines.append(deadline)
-        BringUp(side.boot, own, _reach, deadline)(run, wanted, fresh=anew)
+        BringUp(side.boot, own, _reach, deadlines[name])(run, wanted, fresh=anew)
 
     def cancel() -> None:
-        for deadline in deadlines:
+        for deadline in deadlines.values():
             deadline.cancel()
 
     _side_by_side(runs, bring_up, cancel)

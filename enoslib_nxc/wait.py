@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -40,7 +41,7 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     def extend(self, seconds: float) -> None:
-        """Put the moment off.
+        """Put the moment off; not once it was canceled.
 
         Args:
             seconds: by which; what was done meanwhile does not count.
@@ -49,7 +50,7 @@ class Deadline:
 
     def cancel(self) -> None:
         """Let the moment be now: whoever waits, in any thread, gives up."""
-        self._end = time.monotonic()
+        self._end = -math.inf
 
     @property
     def passed(self) -> bool:
