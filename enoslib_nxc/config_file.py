@@ -30,6 +30,10 @@ def read(path: Path) -> dict[str, object]:
             f"{path}: line 1, column 1: not a mapping",
             resolution="write KEY: VALUE lines, such as roles: {server: 1}",
         )
+    try:
+        json.dumps(given, default=str, skipkeys=True)
+    except ValueError:
+        raise ConfigError(f"{path}: an alias (*) is part of what it stands for") from None
     return given
 
 
@@ -58,10 +62,13 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a key is a list or a mapping", problem_mark=key.start_mark
+                )
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise yaml.MarkedYAMLError(
                     problem=f"key {key.value} is given twice", problem_mark=key.start_mark
                 )
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep=deep)

@@ -106,12 +106,18 @@ class Home:
         """Return the record, or None when nothing was recorded.
 
         Raises:
-            StateError: the file cannot be understood.
+            StateError: the file cannot be read or understood.
         """
         try:
             text = self.record.read_text()
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise StateError(
+                f"the record of deployment {self.job_name} cannot be read: {self.record}: "
+                f"{reason.lower()}"
+            ) from error
         try:
             deployment = Deployment.model_validate_json(text)
         except ValidationError as error:
