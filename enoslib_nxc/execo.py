@@ -97,7 +97,7 @@ def _reached(deployment: Deployment, home: Home) -> dict[str, Access]:
     reached = {
         node.host: reach.access(deployment, home, node.host)
         for node in deployment.plan.nodes
-        if deployment.machines[node.host].state == "up"
+        if node.host in deployment.machines and deployment.machines[node.host].state == "up"
     }
     inside = [name for name, access in reached.items() if access.through]
     if inside:

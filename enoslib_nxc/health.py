@@ -11,7 +11,7 @@ from enoslib_nxc.data import Data
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.flavours import Source
 from enoslib_nxc.g5k import walltime
-from enoslib_nxc.model import Deployment, Machine
+from enoslib_nxc.model import Deployment, Machine, Node
 from enoslib_nxc.preview.fate import NOT_UP
 from enoslib_nxc.ssh import HostKey
 from enoslib_nxc.state import Home
@@ -32,8 +32,8 @@ class HostHealth(Data):
         role: role of the composition.
         tags: further keys in EnOSlib's Roles.
         flavour: its flavour.
-        place: the node, container or address that it is.
-        address: by which the machines know each other.
+        place: the node, container or address that it is, "" where it has none yet.
+        address: by which the machines know each other, likewise.
         up: whether it answered.
         as_planned: whether it runs what it was told to run.
         told: why it is not up or not as planned, "" when all is well.
@@ -113,9 +113,8 @@ def look(deployment: Deployment, home: Home, timeout: float = SECONDS) -> Health
 
     answers = parallel.each(asked, ask)
     hosts = tuple(
-        _host(deployment, node.host, answers.done, _why_not(running, answers.failed, node.host))
+        _host(deployment, node, answers.done, _why_not(running, answers.failed, node.host))
         for node in deployment.plan.nodes
-        if node.host in deployment.machines
     )
     return Health(
         job_name=deployment.job_name,
@@ -154,11 +153,12 @@ def _why_not(running: set[str], failed: Mapping[str, NxcError], host: str) -> st
 
 
 def _host(
-    deployment: Deployment, host: str, reports: Mapping[str, Report], why_not: str
+    deployment: Deployment, node: Node, reports: Mapping[str, Report], why_not: str
 ) -> HostHealth:
-    machine = deployment.machines[host]
-    node = next(node for node in deployment.plan.nodes if node.host == host)
-    report = reports.get(host)
+    machine = deployment.machines.get(node.host)
+    if machine is None:
+        return _waiting(deployment, node)
+    report = reports.get(node.host)
     if report is None:
         told = NOT_UP.get(machine.state) or why_not
     elif machine.identity is None:
@@ -166,7 +166,7 @@ def _host(
     else:
         told = "; ".join(status.differences(machine.identity, report.identity))
     return HostHealth(
-        host=host,
+        host=node.host,
         role=node.role,
         tags=node.tags,
         flavour=machine.flavour,
@@ -175,6 +175,21 @@ def _host(
         up=report is not None,
         as_planned=report is not None and not told,
         told=told,
+    )
+
+
+def _waiting(deployment: Deployment, node: Node) -> HostHealth:
+    """Return how a host is that has no machine: a job that waits for its nodes."""
+    return HostHealth(
+        host=node.host,
+        role=node.role,
+        tags=node.tags,
+        flavour=next((p.flavour for p in deployment.parts if node.role in p.roles), ""),
+        place="",
+        address="",
+        up=False,
+        as_planned=False,
+        told="it has no machine yet",
     )
 
 
