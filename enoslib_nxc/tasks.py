@@ -45,6 +45,8 @@ def up(
         NxcError: the deployment cannot be brought up, or the environment is another's.
     """
     known = _going_on(conf, directory)
+    if SYMLINK_NAME.is_symlink() and not SYMLINK_NAME.exists():
+        SYMLINK_NAME.unlink()  # EnOSlib would leave a link to what is no more
     task = enostask(new=known is None)(_up)
     env = known if known is not None else (str(directory) if directory else None)
     return Path(task(conf, report, force=force, env=env))
@@ -112,7 +114,7 @@ def load(directory: Path | None) -> Environment:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         env = Environment.load_from_file(file)
-    except Exception as error:  # unpickling runs whatever it needs
+    except (Exception, SystemExit) as error:  # unpickling runs whatever it needs
         raise StateError(
             f"the environment {file} cannot be read: {type(error).__name__}: {error}",
             resolution="name the deployment instead (enoslib-nxc list); values of classes "
@@ -149,7 +151,10 @@ def current(directory: Path | None) -> str:
     Raises:
         StateError: there is none, or it has no deployment.
     """
-    env = load(directory)
+    return _named(load(directory))
+
+
+def _named(env: Environment) -> str:
     name = job_name(env)
     if not name:
         raise StateError(
@@ -173,8 +178,8 @@ def destroy(directory: Path | None, report: Reporter | None) -> str:
     Raises:
         NxcError: there is none, or something of it would not end.
     """
-    name = current(directory)
     env = load(directory)
+    name = _named(env)
     env["provider"].destroy(reporter=report)
     for key in OURS:
         env.pop(key, None)
