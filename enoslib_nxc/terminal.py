@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from enoslib_nxc import shell, ssh
 from enoslib_nxc.errors import CommandError, PlatformError
@@ -11,6 +12,9 @@ from enoslib_nxc.ssh import Access
 
 LOGIN = "command -v bash >/dev/null 2>&1 && exec bash -l; exec sh -l"
 """What is run in a container, whose image need not have bash where it says."""
+
+KEPT = '"$@"; test $? -ne 255 || { echo "not connected; Enter closes this pane"; read -r _; }'
+"""Runs its arguments; 255 is ssh's own exit status."""
 
 PANES = 16
 """Of one tmux window: more are not readable, and tmux refuses those that are too small."""
@@ -84,13 +88,15 @@ def panes(
             tmux(["select-layout", "-t", session, "tiled"])
         tmux(["set-option", "-t", session, "pane-border-status", "top"])
     except CommandError:
-        tmux(["kill-session", "-t", session])
+        with suppress(CommandError):  # it may have ended itself
+            tmux(["kill-session", "-t", session])
         raise
     return ["tmux", "switch-client" if inside else "attach-session", "-t", session]
 
 
 def _line(command: Sequence[str]) -> str:
-    return f"exec {shlex.join(command)}"
+    """Return what a pane runs; where ssh fails it stays, so that its words can be read."""
+    return shlex.join(["sh", "-c", KEPT, "sh", *command])
 
 
 def _tmux(words: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from enoslib_nxc.commands.shown import Command
     examples=[
         "enoslib-nxc connect server",
         "enoslib-nxc connect agent          # every machine of that role",
-        "$(enoslib-nxc connect server --print) uptime",
+        'eval "$(enoslib-nxc connect server --print)"',
     ],
     short_help="open a shell on machines",
 )
@@ -34,6 +34,7 @@ def connect(
     import shlex
 
     from enoslib_nxc import reach, shell, terminal
+    from enoslib_nxc.errors import PlatformError
 
     home, deployment = deployment_of(job, env)
     chosen = hosts_of(deployment, hosts)
@@ -44,5 +45,10 @@ def connect(
         return
     if len(commands) == 1:
         shell.become(next(iter(commands.values())))
-    else:
-        shell.become(terminal.panes(commands, inside="TMUX" in os.environ))
+        return
+    if not (os.isatty(0) and os.isatty(1)):
+        raise PlatformError(  # tmux would leave a session that nobody sees
+            "several machines are shown in a terminal, and this is none",
+            resolution="enoslib-nxc exec ROLE -- COMMAND, or name one machine",
+        )
+    shell.become(terminal.panes(commands, inside="TMUX" in os.environ))
