@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any, NoReturn
 
 import click
 from enoslib.errors import EnosError
@@ -42,6 +43,19 @@ TRACEBACK = "ENOSLIB_NXC_TRACEBACK"
 class Group(click.Group):
     """Shows an error for people as what it is: a message, not a traceback."""
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the words before the command; `--help` and `--version` print here."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except OSError as error:
+            _told(error)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; end with status 1 on an error, 130 on Ctrl-C."""
         try:
@@ -55,10 +69,7 @@ class Group(click.Group):
             click.echo("interrupted", err=True)
             ctx.exit(exits.INTERRUPTED)
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # click ends quietly when nobody reads on
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(exits.FAILED)
+            _told(error)
         except Exception as error:
             if os.environ.get(TRACEBACK):
                 raise
@@ -73,6 +84,13 @@ class Group(click.Group):
             rows = [(str(each.name), each.get_short_help_str(width)) for each in commands]
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+
+def _told(error: OSError) -> NoReturn:
+    if error.errno == errno.EPIPE:
+        raise error  # click ends quietly when nobody reads on
+    click.echo(f"error: {error}", err=True)
+    exits.end(exits.FAILED)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from enoslib_nxc.commands import exits
-from enoslib_nxc.commands.given import job_names, json_option
+from enoslib_nxc.commands.given import complete_job, deployment_of, job_names, json_option
 from enoslib_nxc.commands.shown import Command
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def list_deployments(as_json: bool) -> None:
 
     found: list[Deployment] = []
     unreadable = []
-    for name in job_names(None, None, ""):
+    for name in job_names():
         try:
             record = state.Home(state.state_root() / name).load()
         except StateError as error:
@@ -76,20 +76,18 @@ def _named(machine: Machine) -> str:
     ],
     short_help="show or change what is left of reservations",
 )
-@click.argument("job_name", shell_complete=job_names)
+@click.argument("job_name", shell_complete=complete_job)
 @click.option(
     "--extend", metavar="HH:MM:SS", help="ask for more time; -HH:MM:SS gives some back"
 )
 def walltime(job_name: str, extend: str | None) -> None:
     """Show, or change, how long the reservations of JOB_NAME still run."""
-    from enoslib_nxc import state
     from enoslib_nxc.errors import NxcError
     from enoslib_nxc.g5k import walltime as walltimes
     from enoslib_nxc.g5k.awaited import clock
 
-    home = state.find(job_name)
-    record = home.load() if home else None
-    if record is None or not record.jobs:
+    _, record = deployment_of(job_name, None)
+    if not record.jobs:
         raise NxcError(
             f"deployment {job_name} has no reservation",
             resolution="enoslib-nxc list shows the deployments",

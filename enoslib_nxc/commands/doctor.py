@@ -35,8 +35,11 @@ def doctor(conf: Path | None, flavour: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(found.model_dump_json(indent=2))
     else:
+        # what a flavour lacks is needed, whichever check says so too
+        needed = {each.told for each in found.findings if each.needed}
         for each in found.findings:
-            note = "" if each.needed else "  (not needed)" * (conf is not None)
+            spared = conf is not None and each.state != "ok" and each.told not in needed
+            note = "  (not needed)" if spared else ""
             click.echo(f"{each.state:<8} {each.subject}: {each.told}{note}")
             if each.remedy:
                 click.echo(f"         -> {each.remedy}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -20,6 +21,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 ALL = "all"
 """Stands for every host of a deployment."""
+
+MOST_SECONDS = 1e7
+"""For a wait: 115 days."""
 
 
 class Flavour(click.ParamType):  # type: ignore[type-arg]
@@ -45,6 +49,22 @@ class Flavour(click.ParamType):  # type: ignore[type-arg]
         return click.Choice(sorted(flavours.names()))
 
 
+class Seconds(click.FloatRange):
+    """A time to wait: no more than `MOST_SECONDS`, as clocks overflow."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__(min=least, max=MOST_SECONDS)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Refuse what is out of range, and what is in none (nan)."""
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return found
+
+
 class Host(click.ParamType):  # type: ignore[type-arg]
     """A host or a role of the deployment that a command is about."""
 
@@ -62,7 +82,7 @@ class Host(click.ParamType):  # type: ignore[type-arg]
         from enoslib_nxc.errors import StateError
 
         found: set[str] = set()
-        for name in job_names(None, None, ""):
+        for name in complete_job(None, None, ""):
             if name != (ctx.params.get("job") or name):
                 continue
             with suppress(StateError):
@@ -71,13 +91,21 @@ class Host(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(word) for word in sorted(found) if word.startswith(incomplete)]
 
 
-def job_names(_ctx: object, _param: object, incomplete: str) -> list[str]:
-    """Return the names of deployments that begin with some letters."""
+def job_names() -> list[str]:
+    """Return the names of this user's deployments."""
     from enoslib_nxc import state
 
     root = state.state_root()
-    names = [path.name for path in root.iterdir()] if root.is_dir() else []
-    return sorted(name for name in names if name.startswith(incomplete))
+    return (
+        sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    )
+
+
+def complete_job(_ctx: object, _param: object, incomplete: str) -> list[str]:
+    """Complete a deployment's name; nothing is said about a directory that cannot be read."""
+    with suppress(OSError):
+        return [name for name in job_names() if name.startswith(incomplete)]
+    return []
 
 
 conf_argument = click.argument(
@@ -111,7 +139,7 @@ def deployment_options(command: F) -> F:
     job = click.option(
         "--job",
         metavar="NAME",
-        shell_complete=job_names,
+        shell_complete=complete_job,
         help="name of the deployment; by default that of the environment, or the only one",
     )
     return env_option(job(command))
@@ -176,7 +204,7 @@ def _name_of(env: Path | None) -> str:
 
     if env or tasks.here():
         return tasks.current(env)
-    names = job_names(None, None, "")
+    names = job_names()
     if len(names) == 1:
         return names[0]
     if names:

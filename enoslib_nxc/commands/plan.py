@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -27,8 +26,6 @@ def plan(conf: Path, flavour: str | None, as_json: bool, check: bool) -> None:
     Records and files are read, and Grid'5000's API is asked for the sites of clusters.
     Machines are not asked. Exit status 1 when init() would refuse.
     """
-    from rich.console import Console
-
     from enoslib_nxc.flavours import Source
     from enoslib_nxc.preview import preview
     from enoslib_nxc.preview.text import render
@@ -37,8 +34,7 @@ def plan(conf: Path, flavour: str | None, as_json: bool, check: bool) -> None:
     if as_json:
         click.echo(made.model_dump_json(indent=2))
     else:
-        width = None if sys.stdout.isatty() else show.WIDTH
-        Console(width=width, highlight=False).print(render(made))
+        show.rendered(render(made))
     if made.refusal:
         click.echo(f"error: {made.refusal}", err=True)
         exits.end(exits.FAILED)

@@ -11,6 +11,7 @@ import click
 from enoslib_nxc.commands import exits
 from enoslib_nxc.commands.given import (
     Host,
+    Seconds,
     deployment_of,
     deployment_options,
     hosts_of,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(0.1),
     default=600.0,
     show_default=True,
     help="s, for the command; it is ended then",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 WIDTH = 160
 """Columns where no terminal says how many it has."""
@@ -19,7 +24,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         heads: of the columns.
         rows: their cells.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -29,10 +33,21 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         made.add_column(heads[at], overflow="fold")
     for row in rows:
         made.add_row(*(Text(row[at]) for at in shown))
-    width = None if sys.stdout.isatty() else WIDTH
-    console = Console(width=width, highlight=False)
+    rendered(made)
+
+
+def rendered(shown: RenderableType) -> None:
+    """Print something of rich's.
+
+    Args:
+        shown: a table, a group of some.
+    """
+    from rich.console import Console
+
+    out = sys.stdout or io.StringIO()  # None where it was closed (>&-)
+    console = Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
     with console.capture() as text:
-        console.print(made)
+        console.print(shown)
     for line in text.get().splitlines():
         click.echo(line.rstrip())
 

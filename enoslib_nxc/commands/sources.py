@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from enoslib_nxc.commands.given import directory_argument
+from enoslib_nxc.commands.given import Flavour, directory_argument
 from enoslib_nxc.commands.shown import Command
 
 
@@ -43,8 +43,8 @@ def lock(directory: Path, add: tuple[str, ...]) -> None:
 )
 @directory_argument
 @click.option("--locked", is_flag=True, help="refuse successors of versions that have gone")
-@click.option("--flavour", default="", metavar="NAME", help="only what this flavour needs")
-def fetch(directory: Path, locked: bool, flavour: str) -> None:
+@click.option("--flavour", type=Flavour(), metavar="NAME", help="only what this flavour needs")
+def fetch(directory: Path, locked: bool, flavour: str | None) -> None:
     """Fetch the sources of the composition in DIRECTORY, so that it builds offline."""
     from enoslib_nxc import debian, nix
     from enoslib_nxc.config_sections import Build, Deadlines
@@ -57,7 +57,7 @@ def fetch(directory: Path, locked: bool, flavour: str) -> None:
             locked=locked,
             report=report,
             timeout=Deadlines().build,
-            flavour=flavour,
+            flavour=flavour or "",
         )
     for line in prepared.successors:
         click.echo(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from enoslib_nxc.commands import exits, show
-from enoslib_nxc.commands.given import deployment_of, deployment_options, json_option
+from enoslib_nxc.commands.given import Seconds, deployment_of, deployment_options, json_option
 from enoslib_nxc.commands.shown import Command
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
+    type=Seconds(1),
     default=45.0,
     show_default=True,
     help="s, for a machine to answer",

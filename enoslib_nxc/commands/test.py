@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from enoslib_nxc.commands.given import conf_argument, flavour_option, settings_of
+from enoslib_nxc.commands.given import Seconds, conf_argument, flavour_option, settings_of
 from enoslib_nxc.commands.shown import Command
 
 
@@ -29,7 +29,7 @@ from enoslib_nxc.commands.shown import Command
 @click.option("--keep", is_flag=True, help="leave the deployment when the script has ended")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(0.1),
     default=3600.0,
     show_default=True,
     help="s, for the script",

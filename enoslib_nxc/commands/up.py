@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from enoslib_nxc.commands.given import (
+    complete_job,
     conf_argument,
     conf_of,
     env_option,
     flavour_option,
-    job_names,
     quiet_option,
 )
 from enoslib_nxc.commands.shown import Command
@@ -51,7 +51,7 @@ def up(conf: Path, flavour: str | None, env: Path | None, force: bool, quiet: bo
     examples=["enoslib-nxc destroy", "enoslib-nxc destroy my-experiment"],
     short_help="end a deployment",
 )
-@click.argument("job_name", required=False, shell_complete=job_names)
+@click.argument("job_name", required=False, shell_complete=complete_job)
 @env_option
 @quiet_option
 def destroy(job_name: str | None, env: Path | None, quiet: bool) -> None:
