@@ -118,6 +118,8 @@ def kept(home: Home, settings: Settings) -> Iterator[Reporter]:
         with lock, suppress(OSError), home.events.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
+    with suppress(OSError), home.events.open("a", encoding="utf-8") as file:
+        file.write("\n")  # ends a line that the call before could not write whole
     write("began", called)
     yield take
 

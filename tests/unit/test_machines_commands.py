@@ -240,12 +240,15 @@ def test_history_is_kept_and_read(home):
             noted(Event(Phase.BOOT, end, message="boot all", seconds=3.0, at=108.0))
     with home.events.open("a") as file:
         file.write('{"ended": {"at": 1')  # killed while it wrote
-    first, second = history.read(home.events)
+    with history.kept(home, settings):
+        pass
+    first, second, last = history.read(home.events)
+    assert (len(second.steps), last.steps) == (3, ())
     assert first.phases == {"build": 4.0, "boot": 3.0}
     assert first.configuration == {"roles": {"server": {"nodes": 1}}, "vm": {"memory": 512}}
     assert "enoslib" in second.versions
     told = json.loads(run("report", "--json").stdout)
-    assert [call["failed"] for call in told["calls"]] == ["", "boot all"]
+    assert [call["failed"] for call in told["calls"]] == ["", "boot all", ""]
     assert told["calls"][0]["seconds"] == {
         **dict.fromkeys(("Reserve", "Push", "Provision", "Run"), 0.0),
         **{"Build": 4.0, "Boot": 3.0},
