@@ -160,7 +160,7 @@ def _named(env: Environment) -> str:
         raise StateError(
             f"the environment {env.env_name} has no deployment of NixOSCompose",
             resolution='enoslib-nxc up CONF makes one; a task of yours, env["provider"]; '
-            "another is named with --job",
+            "or name a deployment (enoslib-nxc list)",
         )
     return name
 

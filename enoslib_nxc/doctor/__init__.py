@@ -98,3 +98,5 @@ def _verdict(look: Callable[[], Verdict]) -> Verdict:
         return look()
     except NxcError as error:
         return missing(error)
+    except OSError as error:  # the other checks go on
+        return missing(NxcError(str(error)))

@@ -62,6 +62,24 @@ def test_what_is_not_needed_does_not_count(healthy, tmp_path):
     ) in done.stdout
 
 
+def test_what_the_flavour_lacks_is_not_called_needless(healthy, tmp_path):
+    healthy.setattr(doctor, "_of_flavour", lambda _row, _settings: lacks)
+    healthy.setattr(checks, "docker_daemon", lacks)
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("roles: {server: 1}\n")
+    assert "not needed" not in run("doctor", conf).stdout
+
+
+def test_a_check_that_may_not_look_does_not_end_the_others(healthy):
+    def denied():
+        raise PermissionError(13, "Permission denied", "/there")
+
+    healthy.setattr(checks, "tmux", denied)
+    done = run("doctor")
+    assert done.exit_code == 0
+    assert "missing  tmux: [Errno 13] Permission denied: '/there'\n" in done.stdout
+
+
 def test_what_is_needed_counts(healthy, tmp_path):
     healthy.setattr(doctor, "_of_flavour", lambda _row, _settings: lacks)
     conf = tmp_path / "conf.yaml"
