@@ -7,6 +7,7 @@ key unless it is told to; a `Host` of its has no place for that, hence `connecti
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,8 @@ def connection_params(deployment: Deployment, home: Home) -> dict[str, tuple[str
 
     Raises:
         ToolMissingError: execo is not installed.
-        PlatformError: machines are not reached by ssh, or not all in the same way.
+        PlatformError: machines are not reached by ssh, not all in the same way, or their
+            host keys are on record with the user's own ssh alone.
     """
     defaults = _execo().config.default_connection_params
     reached = _reached(deployment, home)
@@ -80,11 +82,7 @@ def connection_params(deployment: Deployment, home: Home) -> dict[str, tuple[str
             details="\n".join(f"{n}: {' '.join(a.via)}" for n, a in reached.items()),
             resolution="give ssh_options of your own to each Remote",
         )
-    pins.copy(
-        home.known_hosts,
-        {access.name: _place(access) for access in reached.values()},
-        home.known_places,
-    )
+    pins.copy([_held(access) for access in reached.values()], home.known_places)
     keyed = all(access.key for access in reached.values())
     identity = ("-o", "IdentitiesOnly=yes") if keyed else ()
     options = (*ssh.pinned(home.known_places), *identity, *(ways.pop() if ways else ()))
@@ -107,6 +105,16 @@ def _reached(deployment: Deployment, home: Home) -> dict[str, Access]:
             resolution="use another flavour, such as nspawn or vm-ramdisk",
         )
     return reached
+
+
+def _held(access: Access) -> tuple[Path, str, str]:
+    """Return the file that has a machine's host keys, its name there, and its place."""
+    if access.known_hosts is None:  # it keeps its own system, and is reached as the user does
+        raise PlatformError(
+            f"the host key of {access.name} is known to your own ssh alone",
+            resolution="give execo ssh_options by which your known_hosts is used",
+        )
+    return access.known_hosts, access.name, _place(access)
 
 
 def _place(access: Access) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 _pinning = threading.Lock()
@@ -58,16 +58,16 @@ def renamed(known_hosts: Path, name: str, other: str) -> str:
     return "".join(other + line[len(name) :] for line in lines if _is_of(line, name))
 
 
-def copy(known_hosts: Path, names: Mapping[str, str], target: Path) -> None:
+def copy(held: Iterable[tuple[Path, str, str]], target: Path) -> None:
     """Write the pinned keys of machines to a file of their own, under other names.
 
     Args:
-        known_hosts: the deployment's file.
-        names: name of a machine -> the name that the other file has it under.
+        held: for each machine the file that has its keys, its name there, and the name that
+            the other file has it under.
         target: the other file; it is replaced.
     """
     with _pinning:
-        keys = [renamed(known_hosts, name, other) for name, other in names.items()]
+        keys = [renamed(known_hosts, name, other) for known_hosts, name, other in held]
         _replace(target, "".join(keys))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from enoslib_nxc import state
 from enoslib_nxc.errors import PlatformError, StateError, ToolMissingError
-from enoslib_nxc.model import Container
+from enoslib_nxc.machine import Container, Entry
 from enoslib_nxc.running import RunningDeployment
 from tests.unit import factory
 
@@ -84,6 +84,23 @@ def test_host_keys_are_required_before_all_that_execo_has(execo, running):
         "node-2 ssh-ed25519 AGENT2",
     ]
     assert places.stat().st_mode & 0o077 == 0
+
+
+def test_machines_that_keep_their_system_have_their_keys_elsewhere(execo, running):
+    entry = {"stock": True, "entry": Entry(user="root", first_contact=True)}
+    made = running(**dict.fromkeys(("server", "agent1", "agent2"), entry))
+    home = state.find("test")
+    home.known_hosts.rename(home.entry_hosts)
+    made.execo_params()
+    assert home.known_places.read_text().startswith("[127.0.0.1]:20001 ssh-ed25519 SERVER\n")
+    known = {"stock": True, "entry": Entry(user="root")}
+    made = RunningDeployment.of(
+        made.having({"agent2": made.machines["agent2"].model_copy(update=known)})
+    )
+    with pytest.raises(
+        PlatformError, match="host key of agent2 is known to your own ssh alone"
+    ):
+        made.execo_params()
 
 
 def test_what_execo_cannot_reach_is_told(execo, running):

@@ -29,6 +29,6 @@ def test_keys_are_copied_under_other_names(tmp_path):
     known, places = tmp_path / "known_hosts", tmp_path / "places"
     known.write_text(f"{OTHER}{KEYS}")
     places.write_text("of before\n")
-    pins.copy(known, {"server": "[127.0.0.1]:22022"}, places)
+    pins.copy([(known, "server", "[127.0.0.1]:22022")], places)
     assert places.read_text() == KEYS.replace("server", "[127.0.0.1]:22022")
     assert known.read_text() == f"{OTHER}{KEYS}"
