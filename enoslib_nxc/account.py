@@ -56,7 +56,7 @@ class HostAccount(Data):
         host: host name.
         role: role of the composition.
         flavour: its flavour.
-        place: the node, container or address that it is.
+        place: the node, container or address that it is, or the host that runs it.
         address: by which the machines know each other.
         state: as on record.
     """

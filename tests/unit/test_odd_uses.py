@@ -9,9 +9,10 @@ import enoslib as en
 import pytest
 from click.testing import CliRunner, Result
 
-from enoslib_nxc import NixOSCompose, NixOSComposeConf, cli, execo, shell, state, tasks
+from enoslib_nxc import NixOSCompose, NixOSComposeConf, cli, execo, health, shell, state, tasks
 from enoslib_nxc.config_file import read
 from enoslib_nxc.errors import ConfigError, StateError
+from enoslib_nxc.machine import Hosted
 from enoslib_nxc.scaffold import write
 
 from .factory import deployment
@@ -43,6 +44,13 @@ def test_what_has_no_machine_yet_is_not_as_planned(waiting):
     home = state.find("waiting")
     record = home.load()
     assert execo._reached(record, home) == {}
+
+
+def test_a_virtual_machine_on_a_host_is_not_on_this_computer():
+    machine = deployment("server").machines["server"]
+    assert health.place(machine) == "this computer"
+    hosted = Hosted(name="vmhost1", mtu=1400, port=4789)
+    assert health.place(machine.model_copy(update={"hosted": hosted})) == "vmhost1"
 
 
 def test_a_full_disk_takes_help_too(monkeypatch):
