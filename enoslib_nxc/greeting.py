@@ -27,7 +27,7 @@ def greets(
     Args:
         access: how the machine is reached.
         timeout: seconds to wait for the greeting, on one connection.
-        given_up: asked every `LOOK_SECONDS` whether nobody waits any more.
+        given_up: asked every `LOOK_SECONDS` whether nobody waits any more; not behind a gate.
     """
     if access.gate:
         return _greets_behind(access, timeout)

@@ -32,7 +32,8 @@ class HostHealth(Data):
         role: role of the composition.
         tags: further keys in EnOSlib's Roles.
         flavour: its flavour.
-        place: the node, container or address that it is, or the host that runs it, "" where it has none yet.
+        place: the node, container or address that it is, or the host that runs it; ""
+            where it has none yet.
         address: by which the machines know each other, likewise.
         up: whether it answered.
         as_planned: whether it runs what it was told to run.
