@@ -21,7 +21,7 @@ from tests.system.grid import Grid, node
 FLAVOURS = (
     "g5k-ramdisk",
     pytest.param("g5k-nfs-store", marks=pytest.mark.full),  # kexec as before, and a mount
-    "g5k-image",
+    pytest.param("g5k-image", marks=pytest.mark.full),
 )
 
 

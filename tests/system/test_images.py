@@ -44,6 +44,7 @@ def test_one_of_several_compositions_in_an_image(several):
         assert "1 received" in lab.on(made, "alpha", "ping -c 1 -W 10 beta")
 
 
+@pytest.mark.full
 def test_an_older_compose_info_that_is_already_built(path_without):
     """NXC 0.6's form, given as a file: no Nix takes part, and the machine is the same."""
     store = nix.choose(Build())

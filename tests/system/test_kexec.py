@@ -137,6 +137,7 @@ def test_a_host_key_that_nobody_vouches_for(make, hosts):
     remaining(hosts)
 
 
+@pytest.mark.full
 def test_a_host_with_too_little_memory(make, hosts):
     made = hosts[0]
     lab.on(made, "agent2", "head -c 180M /dev/zero > /dev/shm/fill")
@@ -213,6 +214,7 @@ def test_force_deploy_by_kexec_from_our_own_system(pair):
     assert all(after[host] != before[host] for host in before)
 
 
+@pytest.mark.full
 def test_only_the_host_whose_role_differs_is_booted(make, pair):
     """An agent becomes a second server: its name is new, and so is its machine's system."""
     before = lab.boot_ids(pair)

@@ -97,12 +97,7 @@ def test_init_after_kills_before_anything_was_started():
     "point",
     [
         "after qemu",
-        "boot done server come up",
-        *(
-            pytest.param(point, marks=pytest.mark.full)
-            for point in FROM_BOOT
-            if point != "boot done server come up"
-        ),
+        *(pytest.param(point, marks=pytest.mark.full) for point in FROM_BOOT),
     ],
 )
 def test_init_after_a_kill(point):

@@ -141,8 +141,7 @@ def test_gather_facts(roles):
 
 
 def test_sync_info(roles, networks):
-    synced = en.sync_info(roles, networks)
-    server = synced["server"][0]
+    (server,) = en.sync_info(roles["server"], networks)
     assert server.filter_interfaces(networks["nxc"]) == ["eth1"]
     assert [str(a.ip.ip) for a in server.filter_addresses(networks["nxc"])] == ["192.168.1.1"]
 
@@ -253,6 +252,7 @@ def test_a_changed_role_boots_only_its_machines(trio, make, composition):
     assert lab.on(trio, "server", "command -v hello || echo none") == "none"
 
 
+@pytest.mark.full
 def test_a_changed_parameter(make, trio):
     before = lab.boot_ids(trio)
     changed = make(parameters={"clients": 7})

@@ -76,6 +76,7 @@ def test_each_runs_with_its_own_flavour(mixed, up):
     assert lab.on(mixed, "server", shared) == "0"
 
 
+@pytest.mark.full
 def test_only_what_differs_boots(mixed, up):
     before = lab.boot_ids(mixed)
     mixed.init()

@@ -61,7 +61,7 @@ def grid(oar, tmp_path, monkeypatch):
         yield SimpleNamespace(api=api, testbed=testbed, oar=oar)
         for job in oar.jobs():
             if not job.ended:
-                utils.get_site_obj("lille").jobs[job.uid].delete()
+                utils.job_delete(utils.get_site_obj("lille").jobs[job.uid])
         _until(lambda: all(job.ended for job in oar.jobs()))
     # the service may have ended between taking nodes out and bringing them back
     for number in range(1, 5):

@@ -107,6 +107,7 @@ def test_roles_names_and_addresses(pair):
         assert "1 received" in lab.on(pair, host, f"ping -c 1 -W 10 {other}")
 
 
+@pytest.mark.full
 def test_a_measurement_by_enoslib(pair, tmp_path):
     roles, _ = pair.init()
     with en.actions(roles=roles["agent"], gather_facts=False) as run:
@@ -174,6 +175,7 @@ def test_another_process_boots_nothing(pair):
     assert lab.boot_ids(pair) == before
 
 
+@pytest.mark.full
 def test_a_changed_role_boots_only_its_machine(pair, composition):
     before = lab.boot_ids(pair)
     file = composition / "composition.nix"
