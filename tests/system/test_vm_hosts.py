@@ -17,7 +17,8 @@ import enoslib as en
 import pytest
 
 from enoslib_nxc import netns, state
-from enoslib_nxc.errors import PlatformError
+from enoslib_nxc.errors import BootError, PlatformError
+from enoslib_nxc.events import Event
 from enoslib_nxc.provider import NixOSCompose
 from tests.system import lab, vm_hosts
 from tests.system.vm_hosts import VmHost
@@ -184,6 +185,31 @@ def test_a_host_that_dies_with_its_machines(
     again.destroy()
     assert state.find(JOB) is None
     assert hosts[1].left(token) == []
+
+
+@pytest.mark.full
+def test_a_host_that_dies_during_the_first_init(hosts: tuple[VmHost, VmHost]) -> None:
+    """What is told is why the machine did not come up; the rest is ended by `destroy()`."""
+
+    def die(event: Event) -> None:
+        if lab.point(event) == "boot done agent start":
+            hosts[1].die()
+
+    made = provider(hosts)
+    try:
+        with pytest.raises(BootError) as caught:
+            made.init(reporter=die)
+    finally:
+        hosts[1].revive()
+    assert caught.value.brief == "1 of 2 machines did not come up: agent"
+    assert caught.value.details.splitlines()[0] == (
+        "agent did not come up: vmhost2, which runs it, does not answer"
+    )
+    assert made.deployment
+    token = made.deployment.token
+    made.destroy()
+    assert state.find(JOB) is None
+    assert [line for host in hosts for line in host.left(token)] == []
 
 
 DEPLOYS = """
