@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from enoslib_nxc import parallel, status
-from enoslib_nxc.boots import Boot, Run
+from enoslib_nxc.boots import Boot, Checked, Run
 from enoslib_nxc.boots.failures import failure
 from enoslib_nxc.errors import BootError, NxcError
 from enoslib_nxc.events import Event, Phase, Status, step
@@ -106,7 +106,8 @@ class BringUp:
                 cancel=deadline.cancel,
             )
             arrived.update(outcome.done)
-            failed = {**outcome.failed, **refused}
+            # why one failed is told, not that it could not even be tried again
+            failed = {**outcome.failed, **{h: failed.get(h, e) for h, e in refused.items()}}
             run = run.having(*(_up(run.machine(h), r) for h, r in outcome.done.items()))
             pending = list(failed)
             if not pending or deadline.passed:
@@ -142,7 +143,7 @@ class BringUp:
         if not hosts:
             return run, {}
         began = time.monotonic()
-        checked = self.boot.check(run, {host: wanted[host] for host in hosts})
+        checked = self._check(run, {host: wanted[host] for host in hosts}, again=again)
         deadline.extend(time.monotonic() - began)
         run, refused = checked.run, checked.refused
         if refused and not again and not _enough(run, set(refused)):
@@ -156,6 +157,15 @@ class BringUp:
 
         failed = parallel.each(hosts, start, cancel=deadline.cancel).failed
         return run, {**refused, **failed}
+
+    def _check(self, run: Run, wanted: Mapping[str, Identity], *, again: bool) -> Checked:
+        """Look whether machines can start; of those that have failed, each is refused."""
+        try:
+            return self.boot.check(run, wanted)
+        except NxcError as error:
+            if not again:
+                raise
+            return Checked(run, dict.fromkeys(wanted, error))
 
     def _await(self, run: Run, wanted: Identity, deadline: Deadline) -> Report:
         """Wait until a machine answers, and is what it should be."""

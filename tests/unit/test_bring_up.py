@@ -276,3 +276,22 @@ def test_what_machines_wrote_last_is_read_side_by_side(tmp_path):
     failed = {host: BootError(f"{host}: no") for host in ("server", "agent1")}
     error = failures.failure("did not come up", failed, run, Slow())
     assert error.details == "server: no\nconsole of server\nagent1: no\nconsole of agent1"
+
+
+def test_what_cannot_be_tried_again_is_told_by_why_it_failed(world, tmp_path):
+    """As where the host of virtual machines dies: nothing can be sent to it any more."""
+    world.dead_for["agent1"] = 2
+    looks = []
+
+    def check(run, wanted):
+        looks.append(set(wanted))
+        if len(looks) > 1:
+            raise BootError("vmhost2: kernel did not get there")
+        return Checked(run, {})
+
+    world.check = check
+    with pytest.raises(BootError) as caught:
+        _go(world, tmp_path, factory.deployment("server", "agent1"), retries={"boot": 1})
+    assert looks == [{"server", "agent1"}, {"agent1"}]
+    assert caught.value.brief == "1 of 2 machines did not come up: agent1"
+    assert caught.value.details.startswith("agent1 did not come up: its kernel panicked")
