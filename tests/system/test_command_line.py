@@ -206,7 +206,9 @@ def test_connect_to_several_in_a_terminal(project, tmp_path):
         # it fails where no session is left: its server has ended
         return shell.run(["tmux", *words], timeout=15, env=private, check=False).stdout
 
-    inner = f'cd {project} && exec {sys.executable} -c "{PROGRAM}" connect agent'
+    # not as from within tmux, which would ask a client to switch: none is attached here
+    alone = f'exec env -u TMUX {sys.executable} -c "{PROGRAM}" connect agent'
+    inner = f"cd {project} && {alone}"
     tmux("new-session", "-d", "-s", "user", "-x", "180", "-y", "50", inner)
     try:
         lab.until(lambda: len(tmux("list-panes", "-a").splitlines()) == 3)
