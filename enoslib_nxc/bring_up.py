@@ -99,15 +99,14 @@ class BringUp:
         deadline = self.deadline
         for attempt in range(run.settings.retries.boot + 1):
             start = [host for host in pending if host not in waiting or attempt]
-            run, refused = self._start(run, wanted, start, deadline, again=attempt > 0)
+            run, refused = self._start(run, wanted, start, deadline, failed)
             outcome = parallel.each(
                 [host for host in pending if host not in refused],
                 lambda host, run=run: self._await(run, wanted[host], deadline),  # type: ignore[misc]
                 cancel=deadline.cancel,
             )
             arrived.update(outcome.done)
-            # why one failed is told, not that it could not even be tried again
-            failed = {**outcome.failed, **{h: failed.get(h, e) for h, e in refused.items()}}
+            failed = {**outcome.failed, **refused}
             run = run.having(*(_up(run.machine(h), r) for h, r in outcome.done.items()))
             pending = list(failed)
             if not pending or deadline.passed:
@@ -133,20 +132,20 @@ class BringUp:
         wanted: Mapping[str, Identity],
         hosts: list[str],
         deadline: Deadline,
-        *,
-        again: bool,
+        before: Mapping[str, NxcError],
     ) -> tuple[Run, dict[str, NxcError]]:
         """Start machines side by side; what is started is on record before it is.
 
+        Of those that have failed before, that is told where they cannot even be tried again.
         The deadline is for machines under way: what is done before does not count.
         """
         if not hosts:
             return run, {}
         began = time.monotonic()
-        checked = self._check(run, {host: wanted[host] for host in hosts}, again=again)
+        checked = self._check(run, {h: wanted[h] for h in hosts}, tried=bool(before))
         deadline.extend(time.monotonic() - began)
-        run, refused = checked.run, checked.refused
-        if refused and not again and not _enough(run, set(refused)):
+        run, refused = checked.run, {h: before.get(h, e) for h, e in checked.refused.items()}
+        if refused and not before and not _enough(run, set(refused)):
             raise failure("cannot be booted", refused, run, self.boot, then="")
         hosts = [host for host in hosts if host not in refused]
         run = run.having(*(_started(run.machine(host), wanted[host]) for host in hosts))
@@ -158,12 +157,12 @@ class BringUp:
         failed = parallel.each(hosts, start, cancel=deadline.cancel).failed
         return run, {**refused, **failed}
 
-    def _check(self, run: Run, wanted: Mapping[str, Identity], *, again: bool) -> Checked:
-        """Look whether machines can start; of those that have failed, each is refused."""
+    def _check(self, run: Run, wanted: Mapping[str, Identity], *, tried: bool) -> Checked:
+        """Look whether machines can start; where they were tried before, nothing is raised."""
         try:
             return self.boot.check(run, wanted)
         except NxcError as error:
-            if not again:
+            if not tried:
                 raise
             return Checked(run, dict.fromkeys(wanted, error))
 
