@@ -62,6 +62,9 @@ class ActionModule(Presence):
             read = self._lines_of(file)
             if read is None:
                 return {"failed": True, "msg": f"pip: cannot read {file}"}
+            if further := [line for line in read if FURTHER.match(line)]:
+                told = f"pip: {file} has {', '.join(further)}, which is not looked into here"
+                return {"failed": True, "msg": f"{told}: give a file that names its packages"}
             lines += read
         wanted = parse(lines)
         asked = {one.name if isinstance(one, Requirement) else one: one for one in wanted}

@@ -103,7 +103,7 @@ def test_what_is_not_there_is_named(hosts, task, arguments, message):
 
 def test_a_version_that_was_not_asked_for_is_told(hosts, tmp_path):
     (tmp_path / "requirements.txt").write_text(
-        "# both are here\npackaging # any\n-r other\npydantic<1,>=0.1\n"
+        "# both are here\npackaging # any\n--no-index\npydantic<1,>=0.1\n"
     )
     result = run(hosts[:1], "pip", requirements="requirements.txt", chdir=str(tmp_path))["ours"]
     assert (result.status, result.payload["msg"]) == (
@@ -112,6 +112,14 @@ def test_a_version_that_was_not_asked_for_is_told(hosts, tmp_path):
     )
     (warning,) = result.payload["warnings"]
     assert warning.startswith("pydantic<1,>=0.1 was asked for, the composition has 2.")
+
+
+def test_a_file_that_names_another_one(hosts, tmp_path):
+    file = tmp_path / "requirements.txt"
+    file.write_text("packaging\n-r other\n")
+    told = run(hosts[:1], "pip", requirements=str(file))["ours"]
+    assert told.status == "FAILED"
+    assert f"{file} has -r other, which is not looked into here" in told.payload["msg"]
 
 
 def test_other_hosts_of_the_same_play_have_ansible_s_own_modules(hosts):

@@ -92,7 +92,12 @@ def test_requirements_of_a_file(task):
 
 @pytest.mark.parametrize("line", ["-r more.txt", "-e ./mine", "--requirement=more.txt"])
 def test_what_a_file_hands_on_is_not_passed_over(task, line):
-    assert task(pip, file=f"{line}\n", requirements="r.txt")["missing"] == [line]
+    found = task(pip, file=f"docker\n{line}\n", requirements="r.txt")
+    assert found["failed"]
+    assert found["msg"] == (
+        f"pip: ./r.txt has {line}, which is not looked into here: "
+        "give a file that names its packages"
+    )
 
 
 def test_a_file_of_requirements_that_is_not_there(task):
