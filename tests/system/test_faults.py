@@ -239,6 +239,7 @@ def test_a_machine_that_dies_once_is_started_again(pair):
     assert lab.on(made, "agent2", "hostname") == "agent2"
 
 
+@pytest.mark.full
 def test_min_goes_on_without_a_lost_machine(pair):
     before = lab.boot_ids(pair[0])
     token = pair[0].deployment.token

@@ -106,6 +106,7 @@ def test_too_few_hosts(make, hosts):
     remaining(hosts)
 
 
+@pytest.mark.full
 def test_hosts_that_cannot_call_back(make, hosts):
     with pytest.raises(PlatformError) as caught:
         make(kexec={"push": "http"}).init()

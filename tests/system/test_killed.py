@@ -108,9 +108,9 @@ def test_init_after_a_kill(point):
 @pytest.mark.parametrize(
     "point",
     [
-        pytest.param("boot started", marks=pytest.mark.full),
         "after qemu",
-        "boot done server come up",
+        pytest.param("boot started", marks=pytest.mark.full),
+        pytest.param("boot done server come up", marks=pytest.mark.full),
     ],
 )
 def test_destroy_after_a_kill(point):

@@ -134,6 +134,7 @@ def test_actions_and_measurement(roles, tmp_path):
     assert '"sum_received"' in (tmp_path / "agent1" / "root" / "out.json").read_text()
 
 
+@pytest.mark.full
 def test_gather_facts(roles):
     facts = en.gather_facts(roles=roles["server"])
     assert facts["ok"]["server"]["ansible_hostname"] == "server"
@@ -146,6 +147,7 @@ def test_sync_info(roles, networks):
     assert [str(a.ip.ip) for a in server.filter_addresses(networks["nxc"])] == ["192.168.1.1"]
 
 
+@pytest.mark.full
 def test_run_ansible(roles, tmp_path):
     playbook = tmp_path / "site.yml"
     playbook.write_text(

@@ -87,6 +87,7 @@ def test_a_job_s_command(grid):
         assert grid.ssh(ACCESS, output).stdout == f"{node(1)}\n{job.uid}\n"
 
 
+@pytest.mark.full
 def test_a_node_taken_by_kexec_is_suspected(grid, tiny):
     with grid.job() as job:
         grid.ssh(node(1), "sudo-g5k true")
@@ -109,6 +110,7 @@ def test_a_node_taken_by_kexec_is_suspected(grid, tiny):
     assert grid.rehearsal.fleet.suspected == [node(1)]
 
 
+@pytest.mark.full
 def test_a_proper_shutdown_of_the_first_node_ends_the_job(grid):
     suspected = list(grid.rehearsal.fleet.suspected)
     with grid.job() as job:
@@ -137,6 +139,7 @@ def test_kadeploy_writes_a_disk(grid, tiny):
     assert grid.ssh(node(1), "true", user="root", check=False).returncode == 255
 
 
+@pytest.mark.full
 def test_a_node_on_a_kavlan_has_another_name(grid, tiny):
     resources = "{type='kavlan'}/vlan=1+nodes=1,walltime=00:20:00"
     translated = f"{CLUSTER}-1-kavlan-4.{SITE}.grid5000.fr"

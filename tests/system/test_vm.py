@@ -219,6 +219,7 @@ def _info(built, file: Path, **changes: str) -> str:
     return str(file)
 
 
+@pytest.mark.full
 def test_a_kernel_without_9p(built, ramdisk, tmp_path):
     info = _info(built, tmp_path / "info.json", kernel=ramdisk.info["all"]["kernel"])
     made = provider("no9p", {"server": 1}, composition=info, retries={"boot": 0})
