@@ -1,0 +1,1 @@
+"""What a deployment costs, beside its peers, in one run: see docs/performance.md."""
