@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from enoslib_nxc import parallel, status
+from enoslib_nxc import multiplexing, parallel, status
 from enoslib_nxc.boots import Boot, Checked, Run
 from enoslib_nxc.boots.failures import failure
 from enoslib_nxc.errors import BootError, NxcError
@@ -37,6 +37,7 @@ class BringUp:
     keys: Keys
     reach: Callable[[Run, str], Access]
     deadline: Deadline
+    _open: dict[str, Access] = field(default_factory=dict)
 
     def __call__(
         self, run: Run, wanted: Mapping[str, Identity], *, fresh: Iterable[str] = ()
@@ -170,7 +171,8 @@ class BringUp:
         """Wait until a machine answers, and is what it should be."""
         host = wanted.host
         with step(run.report, Phase.BOOT, "come up", subject=host):
-            report = self.boot.arrive(run, self.reach(run, host), deadline)
+            self._open[host] = multiplexing.shared(self.reach(run, host), run.deployment)
+            report = self.boot.arrive(run, self._open[host], deadline)
             other = status.differences(wanted, report.identity)
             if other:
                 raise BootError(f"{host} came up, but {'; '.join(other)}")
@@ -178,8 +180,12 @@ class BringUp:
 
     def _provision(self, run: Run, reports: Mapping[str, Report]) -> Run:
         """Set up what is up."""
-        provision(run, reports, self.keys, reach=self.reach, boot=self.boot)
+        provision(run, reports, self.keys, reach=self._reached, boot=self.boot)
         return run
+
+    def _reached(self, run: Run, host: str) -> Access:
+        """Return the way on which a machine was met when it came up, if it was booted."""
+        return self._open.get(host) or self.reach(run, host)
 
 
 def _started(machine: Machine, identity: Identity) -> Machine:

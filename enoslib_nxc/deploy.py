@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from enoslib_nxc import context, parallel, reach, ssh, stock
+from enoslib_nxc import context, multiplexing, parallel, reach, ssh, stock
 from enoslib_nxc.acquire import acquire, gone, withdrawn_unused
 from enoslib_nxc.boots import Run
 from enoslib_nxc.boots.stock import StockBoot
@@ -42,6 +42,7 @@ def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -
             stack.enter_context(closing(side.boot))
         stack.enter_context(withdrawn_unused(ready, home))
         deployment = acquire(ready, home, report, force=force)
+        stack.callback(multiplexing.end, deployment.token)
         own = _keys(home, ready.user_keys)
         runs = {}
         for name, side in ready.sides.items():

@@ -39,6 +39,17 @@ def text(name: str) -> str:
     return ours.read_text(encoding="utf-8")
 
 
+def function(name: str, script: str, values: Mapping[str, str]) -> str:
+    """Return shell text that makes a script, with its values, a function that may exit.
+
+    Args:
+        name: of the function.
+        script: file name of the script without `.sh`.
+        values: its variables.
+    """
+    return f"{name}() (\n{assignments(values)}{text(script)}\n)\n"
+
+
 def assignments(values: Mapping[str, str]) -> str:
     """Return shell text that sets variables, to stand before a script.
 

@@ -28,6 +28,11 @@ PROBE_SECONDS = 5
 WHOLE = "complete"
 """What `playbooks/place.sh` says of a file that is there."""
 
+FETCH_UNLESS_THERE = f"""
+have=$(look) || exit
+[ "$have" = {WHOLE} ] || {{ fetch && accept > /dev/null; }}
+"""
+
 _taking = Lock()
 
 _parts: dict[str, Lock] = {}
@@ -82,7 +87,9 @@ class Place:
 
     def run(self, script: str, values: Mapping[str, str], *, timeout: float) -> str:
         """Run a node script; its values travel in its text, not on a command line."""
-        text = node.assignments(values) + node.text(script)
+        return self._sh(node.assignments(values) + node.text(script), timeout)
+
+    def _sh(self, text: str, timeout: float) -> str:
         if self.access is None:
             return shell.run(["sh", "-s"], timeout=timeout, stdin=text).stdout
         return ssh.script(self.access, text, timeout=timeout, host_key=self.host_key).stdout
@@ -125,18 +132,28 @@ class Place:
 
     def _ensured(self, file: File, timeout: float) -> str:
         part = self.part(file)
+        if file.url and not file.lent:
+            self._have(file, part, timeout)
+            return self.target(file)
         told = self._ask("look", file, part)
         if told == WHOLE:
             return self.target(file)
         if file.lent:
             lent = {"FILE": part, "SOURCE": file.lent, "OWNER": file.owner}
             self.run("borrow", lent, timeout=timeout)
-        elif file.url:
-            self._fetch(file.url, part, timeout)
         else:
             self._send(file, part, int(told.removeprefix("part=")), timeout)
         self._ask("accept", file, part)
         return self.target(file)
+
+    def _have(self, file: File, part: str, timeout: float) -> None:
+        """Have the machine fetch a file unless it is there, in one go."""
+        functions = (
+            node.function("look", "place", self._asked("look", file, part)),
+            node.function("fetch", "fetch", _fetched(file.url, part, FETCH_SECONDS)),
+            node.function("accept", "place", self._asked("accept", file, part)),
+        )
+        self._sh("".join(functions) + FETCH_UNLESS_THERE, timeout)
 
     def look(self, file: File, by: str) -> bool:
         """Tell whether the machine has a file; make our directory there for it if not.
@@ -163,7 +180,11 @@ class Place:
         self._ask("accept", file, self.part(file, by))
 
     def _ask(self, action: str, file: File, part: str) -> str:
-        values = {
+        values = self._asked(action, file, part)
+        return self.run("place", values, timeout=QUESTION_SECONDS).strip()
+
+    def _asked(self, action: str, file: File, part: str) -> dict[str, str]:
+        return {
             "ACTION": action,
             "DIRECTORY": self.directory,
             "FILE": self.target(file),
@@ -172,7 +193,6 @@ class Place:
             "ELSEWHERE": file.store_path,
             "PUBLIC": "yes" if self.public else "no",
         }
-        return self.run("place", values, timeout=QUESTION_SECONDS).strip()
 
     def target(self, file: File) -> str:
         """Return the path there of a file."""
@@ -193,16 +213,11 @@ class Place:
     def can_fetch(self, url: str) -> bool:
         """Tell whether the machine gets an answer from a URL."""
         try:
-            self._fetch(url, "/dev/null", QUESTION_SECONDS, patience=PROBE_SECONDS)
+            probe = _fetched(url, "/dev/null", PROBE_SECONDS)
+            self.run("fetch", probe, timeout=QUESTION_SECONDS)
         except CommandError:
             return False
         return True
-
-    def _fetch(
-        self, url: str, target: str, timeout: float, *, patience: int = FETCH_SECONDS
-    ) -> None:
-        values = {"URL": url, "FILE": target, "PATIENCE": str(patience)}
-        self.run("fetch", values, timeout=timeout)
 
     def _send(self, file: File, target: str, offset: int, timeout: float) -> None:
         words = ["sh", "-c", f"umask 077; LC_ALL=C cat >> {shlex.quote(target)}"]
@@ -212,3 +227,7 @@ class Place:
         words = ssh.argv(self.access, *words, host_key=self.host_key)
         with ssh.turn(self.access, timeout) as left:
             shell.stream(words, timeout=left, stdin_from=file.path, offset=offset)
+
+
+def _fetched(url: str, target: str, patience: int) -> dict[str, str]:
+    return {"URL": url, "FILE": target, "PATIENCE": str(patience)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from enoslib_nxc import pins, status
+from enoslib_nxc import multiplexing, pins, status
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import CommandError, NxcError
 from enoslib_nxc.g5k import jumped
@@ -38,7 +38,9 @@ def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
     shown = run.home.path / "arriving" / access.name
     shown.parent.mkdir(mode=0o700, exist_ok=True)
     shown.unlink(missing_ok=True)
-    knock = replace(access, known_hosts=shown, patience=PATIENCE)
+    # until it is known who answers: a connection to the old system is no use later
+    trial = access.control and access.control.with_name(f"{access.control.name}-trial")
+    knock = replace(access, known_hosts=shown, patience=PATIENCE, control=trial)
     try:
         timeout = max(1.0, min(status.STATUS_TIMEOUT, deadline.remaining()))
         report = status.ask(knock, HostKey.FIRST_CONTACT, timeout)
@@ -47,7 +49,9 @@ def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
             raise SomeoneElseError("our key is refused") from error
         raise
     if report.boot_id == run.machine(access.name).boot_id:
+        multiplexing.leave(knock)
         raise SomeoneElseError("the same boot answers")
+    multiplexing.rename(knock, access)
     pins.pin(run.home.known_hosts, access.name, shown.read_text())
     shown.unlink()
     return report

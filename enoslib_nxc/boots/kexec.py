@@ -7,9 +7,9 @@ machine that does not come back: it is lost, and `min` decides.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from enoslib_nxc import context, parallel, plays, shell
+from enoslib_nxc import context, multiplexing, parallel, plays, shell, wait
 from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots import deployed as deployed_first
 from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
@@ -29,6 +29,7 @@ from enoslib_nxc.errors import (
 from enoslib_nxc.events import Phase, step
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.release import reboot
+from enoslib_nxc.greeting import greets
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.parallel import Outcomes
 from enoslib_nxc.plays import Player
@@ -36,13 +37,19 @@ from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
 from enoslib_nxc.transfer import Place
-from enoslib_nxc.wait import Deadline
+from enoslib_nxc.wait import GREETING_SECONDS, Deadline
 
 SCRIPT_SECONDS = 120.0
 """For loading the image."""
 
 PAUSE_SECONDS = 1.0
 """Between two connections."""
+
+LEAVING_SECONDS = 1.0
+"""That playbooks/kexec.sh gives the connection to end, before it leaves."""
+
+SILENT_SECONDS = 10.0
+"""In which a system that is left for another has let go of its port."""
 
 
 class KexecBoot:
@@ -104,6 +111,7 @@ class KexecBoot:
                 f"{host}: kexec failed; it still runs its old system",
                 details=shell.tail(error.details.partition("\n")[2]),
             ) from error
+        multiplexing.leave(self._present[host].access)
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """Send machines back to their own systems, those that answer."""
@@ -226,7 +234,12 @@ def _arrived(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Re
         BootError: it did not come back, or not with our system.
     """
     still = ""
-    while not (deadline.passed or soon.passed):
+
+    def given_up() -> bool:
+        return deadline.passed or soon.passed
+
+    _until_silent(access, given_up)
+    while _answers(access, given_up):
         try:
             report = greeting(run, access, soon)
         except SomeoneElseError:
@@ -247,6 +260,33 @@ def _arrived(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Re
         f"{access.name} did not come back from kexec {seconds}",
         resolution=_console(run.machine(access.name)),
     )
+
+
+def _until_silent(access: Access, given_up: Callable[[], bool]) -> None:
+    """Wait until the old system greets no more: asking it more costs both a key exchange.
+
+    Where it does so for long, it may have been missed, or it was not left.
+    """
+    time.sleep(LEAVING_SECONDS)  # nothing happens before, says playbooks/kexec.sh
+    if not access.direct:
+        return
+    missed = Deadline(SILENT_SECONDS)
+    while not (missed.passed or given_up()):
+        if not greets(access, GREETING_SECONDS, given_up=given_up):
+            return
+        time.sleep(SILENT_SECONDS / 20)
+
+
+def _answers(access: Access, given_up: Callable[[], bool]) -> bool:
+    """Wait until something greets; False when nobody waits any more.
+
+    Where others are on the way, only ssh itself can tell.
+    """
+    while not given_up():
+        if not access.direct or greets(access, GREETING_SECONDS, given_up=given_up):
+            return True
+        time.sleep(wait.PAUSE_SECONDS)
+    return False
 
 
 def _console(machine: Machine) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from enoslib_nxc import node, pins, reach, shell, ssh, survey
+from enoslib_nxc import multiplexing, node, pins, reach, shell, ssh, survey
 from enoslib_nxc.boots.arrival import PATIENCE
 from enoslib_nxc.errors import CommandError, PlatformError, UnreachableError
 from enoslib_nxc.g5k import jumped
@@ -62,16 +62,21 @@ def look(deployment: Deployment, home: Home, host: str) -> Present:
     machine = deployment.machines[host]
     known = ways(deployment, home, host)
     told = ""
+
+    def asked(way: Access, host_key: HostKey) -> Present:
+        access = multiplexing.shared(way, deployment)
+        return Present(access, host_key, survey.ask(access, host_key))
+
     for access, host_key in known:
         try:
-            return Present(access, host_key, survey.ask(access, host_key))
+            return asked(access, host_key)
         except CommandError as error:
             told = error.details
     if machine.reserved and not machine.reserved.deploy:
         access, host_key = known[-1]
         try:
             _let_in(deployment, home, machine)
-            return Present(access, host_key, survey.ask(access, host_key))
+            return asked(access, host_key)
         except CommandError as error:
             told = error.details
     raise UnreachableError(

@@ -21,6 +21,7 @@ from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import PlatformError
 from enoslib_nxc.events import Reporter
 from enoslib_nxc.model import Deployment, Machine, Node, Plan
+from enoslib_nxc.multiplexing import runtime_dir
 from enoslib_nxc.names import NETWORK_ROLE
 from enoslib_nxc.outlook import Net, Outlook, Seat
 from enoslib_nxc.platforms import Grant, NoCalendar
@@ -31,15 +32,6 @@ LAST_PORT = 65535
 
 END_SECONDS = 60.0
 """For processes of this machine to end."""
-
-
-def runtime_dir(token: str) -> Path:
-    """Return the directory of a deployment's sockets.
-
-    In /tmp whatever TMPDIR says: a unix socket's path has 107 characters at most, and
-    another process must find the same place. Its name cannot be guessed beforehand.
-    """
-    return Path("/tmp") / f"enoslib-nxc-{token}"  # noqa: S108
 
 
 def switch_socket(token: str) -> Path:

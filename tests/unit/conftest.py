@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from enoslib_nxc import multiplexing
+
 # https://docs.python.org/3/library/audit_events.html
 FORBIDDEN = {
     "os.exec",
@@ -34,6 +36,12 @@ def _refuse(event: str, args: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse)  # for the life of the process, hence the flag
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each command its own connection: nobody asks ssh for its version."""
+    monkeypatch.setattr(multiplexing, "_available", lambda: False)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,105 @@
+"""Connections that the commands to one machine share, so that keys are exchanged once.
+
+It is OpenSSH's own way of it (ControlMaster, ssh_config(5)). Where many machines are brought
+up, key exchanges are most of the work. A shared connection leads to one boot of a machine:
+its socket has a name of its own, and is never used for what comes after.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from enoslib_nxc import parallel, shell
+from enoslib_nxc.errors import NxcError
+from enoslib_nxc.model import Deployment
+from enoslib_nxc.ssh import Access
+
+OLDEST = (8, 5)
+"""OpenSSH whose connection in the background lets go of standard error: before, whoever reads
+that would wait for its end."""
+
+FEW = 64
+"""Machines with a connection that stays open: each takes some megabytes here."""
+
+END_SECONDS = 10.0
+"""For one connection to end."""
+
+
+def runtime_dir(token: str) -> Path:
+    """Return the directory of a deployment's sockets.
+
+    In /tmp whatever TMPDIR says: a unix socket's path has 107 characters at most, and
+    another process must find the same place. Its name cannot be guessed beforehand.
+    """
+    return Path("/tmp") / f"enoslib-nxc-{token}"  # noqa: S108
+
+
+def shared(access: Access, deployment: Deployment) -> Access:
+    """Return an access whose commands share one connection, which the first of them opens.
+
+    It ends with `leave` or `end`, or a minute after the last command.
+
+    Args:
+        access: how a machine is reached, as long as it runs what it runs now.
+        deployment: its own; where it has more than `FEW` machines, each command has its own
+            connection still.
+    """
+    if not _available() or access.through or len(deployment.plan.nodes) > FEW:
+        return access
+    directory = runtime_dir(deployment.token)
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return access
+    return replace(access, control=directory / f"ssh-{secrets.token_hex(6)}")
+
+
+def rename(trial: Access, access: Access) -> None:
+    """Have an access use the connection that another one opened, if there is one."""
+    if trial.control and access.control:
+        with suppress(OSError):
+            trial.control.rename(access.control)
+
+
+def leave(access: Access) -> None:
+    """End the shared connection of an access, if there is one."""
+    if access.control:
+        _end(access.control)
+
+
+def end(token: str) -> None:
+    """End all shared connections of a deployment; nothing of them is left."""
+    directory = runtime_dir(token)
+    sockets = {str(path): path for path in directory.glob("ssh-*")}
+    parallel.each(sockets, lambda name: _end(sockets[name]))
+    for path in sockets.values():
+        path.unlink(missing_ok=True)  # of one that was killed
+    with suppress(OSError):
+        directory.rmdir()  # there may be a switch in it
+
+
+def _end(socket: Path) -> None:
+    if not socket.exists():
+        return
+    # the name of the host is not looked at
+    words = ["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "host"]
+    try:
+        shell.run(words, timeout=END_SECONDS, check=False)
+    except NxcError:
+        return  # it ends by itself
+
+
+@functools.cache
+def _available() -> bool:
+    """Tell whether this computer's ssh can do it."""
+    try:
+        told = shell.run(["ssh", "-V"], timeout=END_SECONDS, check=False).stderr
+    except NxcError:
+        return False
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", told)
+    return bool(found) and (int(found[1]), int(found[2])) >= OLDEST
