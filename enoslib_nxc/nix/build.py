@@ -6,6 +6,7 @@ import json
 import tarfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -115,9 +116,13 @@ def _built(
     setup = setup_toml.resolve(settings.build, place.directory)
     store = choose(settings.build, site=site)
     name = "" if settings.all_in_one else settings.composition_name
-    with TemporaryDirectory(prefix="enoslib-nxc-") as scratch:
+    with ExitStack() as stack:
+
+        def scratch() -> Path:
+            return Path(stack.enter_context(TemporaryDirectory(prefix="enoslib-nxc-")))
+
         target = Target(
-            ref=_ref(place, setup, store, Path(scratch), left),
+            ref=_ref(place, setup, store, scratch, left),
             system=settings.build.system,
             name=f"{name}::{settings.flavour}",
             given=given,
@@ -140,20 +145,24 @@ def _ref(
     place: Source,
     setup: setup_toml.Setup,
     store: NixStore,
-    scratch: Path,
+    scratch: Callable[[], Path],
     left: Callable[[], float],
 ) -> str:
-    """Return the flake reference for Nix; copy the source when it cannot be used in place."""
+    """Return the flake reference for Nix; copy the source when it cannot be used in place.
+
+    Only then is there a directory: a process that is killed while Nix builds leaves none.
+    """
     if place.directory is None or place.root is None:
         return place.ref
     if not (store.site.wrap or setup.overlay or place.odd):
         return place.ref
-    packed = scratch / "source.tar"
+    directory = scratch()
+    packed = directory / "source.tar"
     source.pack(place, packed, setup.overlay or {})
     if store.site.wrap:
         copy = remote.push(store.site, packed, left)
     else:
-        copy = str(scratch / "source")
+        copy = str(directory / "source")
         with tarfile.open(packed) as archive:
             archive.extractall(copy, filter="tar")
     inside = place.directory.relative_to(place.root)
