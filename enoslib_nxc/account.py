@@ -1,26 +1,19 @@
-"""What a deployment is made of, and what each `init()` did: for a paper's appendix."""
+"""What a deployment is made of, and what its runs took: for a paper's appendix."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from enoslib.html import repr_html_check
 from pydantic import JsonValue
 
-from enoslib_nxc import history, notebook
+from enoslib_nxc import history, notebook, runs
 from enoslib_nxc.data import Data
+from enoslib_nxc.events import Phase
 from enoslib_nxc.health import place
-from enoslib_nxc.history import Call
 from enoslib_nxc.model import Deployment, Part
-from enoslib_nxc.state import Home
-
-COLUMNS = {
-    "Build": ("fetch", "build"),
-    "Reserve": ("acquire",),
-    "Push": ("push",),
-    "Boot": ("boot",),
-    "Provision": ("provision",),
-    "Run": ("run",),
-}
-"""Column of the report -> phases of `events.Phase`."""
+from enoslib_nxc.runs import COLUMNS, Means, Run
+from enoslib_nxc.steps import Call
 
 
 class Built(Data):
@@ -86,49 +79,57 @@ class CallAccount(Data):
 
 
 class Account(Data):
-    """What a deployment is made of.
+    """What a deployment is made of, and the runs of its name.
 
     Args:
         job_name: its name.
-        created: when it was made, seconds since the epoch.
+        created: when it was made, seconds since the epoch; None where it was destroyed, and
+            only its runs are left.
         configuration: that of the last `init()`, as `from_dictionary` takes it.
         built: what was built, by flavour.
         hosts: its hosts, in the order of the plan.
         jobs: "SITE/NUMBER" of its reservations.
         calls: its `init()` calls, in their order.
+        runs: the runs of that name, of earlier deployments too.
+        means: of those of them that can be compared.
     """
 
     job_name: str
-    created: float
+    created: float | None = None
     configuration: dict[str, JsonValue] = {}
-    built: tuple[Built, ...]
-    hosts: tuple[HostAccount, ...]
+    built: tuple[Built, ...] = ()
+    hosts: tuple[HostAccount, ...] = ()
     jobs: tuple[str, ...] = ()
     calls: tuple[CallAccount, ...] = ()
+    runs: tuple[Run, ...] = ()
+    means: tuple[Means, ...] = ()
 
     @repr_html_check  # type: ignore[untyped-decorator]
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
         calls = [{"at": call.at, **call.seconds, "failed": call.failed} for call in self.calls]
+        columns = runs.columns(self.runs)
         tables = {
             "Built": [built.model_dump() for built in self.built],
             "Hosts": [host.model_dump() for host in self.hosts],
             "init() calls": calls,
+            "Runs": [_row(run, columns) for run in self.runs],
         }
         facts = {"job_name": self.job_name, "jobs": self.jobs}
         return notebook.page("NixOSCompose report", facts, tables)
 
 
-def of(deployment: Deployment, home: Home) -> Account:
-    """Gather it from the deployment's record; no machine is asked.
+def of(deployment: Deployment) -> Account:
+    """Gather it from the deployment's record, and that of its runs; no machine is asked.
 
     Args:
         deployment: the record.
-        home: its directory.
     """
-    calls = history.read(home.events)
+    calls = history.read(deployment.job_name)
+    first = max((at for at, call in enumerate(calls) if call.fresh), default=0)
     nodes = [node for node in deployment.plan.nodes if node.host in deployment.machines]
     machines = deployment.machines
+    known = runs.of(calls)
     return Account(
         job_name=deployment.job_name,
         created=deployment.created,
@@ -146,7 +147,27 @@ def of(deployment: Deployment, home: Home) -> Account:
             for node in nodes
         ),
         jobs=tuple(f"{job.site}/{job.uid}" for job in deployment.jobs),
-        calls=tuple(map(_call, calls)),
+        calls=tuple(map(_call, calls[first:])),
+        runs=known,
+        means=runs.comparable(known),
+    )
+
+
+def past(job_name: str) -> Account | None:
+    """Return the runs of a name without a deployment, None where there are none.
+
+    Args:
+        job_name: the name.
+    """
+    calls = history.read(job_name)
+    if not calls:
+        return None
+    known = runs.of(calls)
+    return Account(
+        job_name=job_name,
+        configuration=calls[-1].configuration,
+        runs=known,
+        means=runs.comparable(known),
     )
 
 
@@ -165,9 +186,15 @@ def _built(part: Part) -> Built:
     )
 
 
+def _row(run: Run, columns: Sequence[str]) -> dict[str, object]:
+    seconds = {name: run.seconds.get(name) for name in columns}
+    return {"run": run.number, **seconds, "failed": run.failed, "retries": run.retries}
+
+
 def _call(call: Call) -> CallAccount:
-    phases = call.phases
-    failed = [step.message for step in call.steps if step.status == "failed"]
+    steps = tuple(s for s in call.steps if not s.user and s.phase != Phase.DESTROY.value)
+    phases = call.model_copy(update={"steps": steps}).phases
+    failed = [step.message for step in steps if step.outcome == "failed"]
     return CallAccount(
         at=call.at,
         seconds={

@@ -1,141 +1,188 @@
-"""What each `init()` of a deployment did, kept beside its record: for its report.
+"""What each `init()`, phase and `destroy()` of a deployment did, on disk: for its report.
 
-One JSON object a line in `events.jsonl`: `{"began": ...}` for each call, `{"ended": ...}` for
-each step of it that ended. The file goes with the deployment.
+One file for each job name, beside the deployments, so that it outlives them. One JSON object
+a line: `{"began": ...}` for each call, then a `Step` for each step that ended. Where nothing
+can be written there is no history: no deployment fails for that.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
-from enoslib_nxc.data import Data
+from enoslib_nxc import journal, runs, state
+from enoslib_nxc.errors import StateError
 from enoslib_nxc.events import Event, Phase, Reporter, Status
+from enoslib_nxc.names import JOB_NAME_PATTERN
 from enoslib_nxc.nix.provenance import versions
+from enoslib_nxc.steps import Call, Outcome, Step
 
 if TYPE_CHECKING:
     from enoslib_nxc.config import Settings
     from enoslib_nxc.state import Home
 
-ENDS = (Status.DONE, Status.NOOP, Status.FAILED)
+OUTCOMES: dict[Status, Outcome] = {
+    Status.DONE: "done",
+    Status.NOOP: "noop",
+    Status.FAILED: "failed",
+}
+
+MOST_RUNS = 200
+"""Runs of a job name that are kept: the oldest ones go when a call begins."""
+
+MOST_CALLS = 2000
+"""Likewise calls, most of which have nothing to do."""
+
+LONGEST = 500
+"""Characters of a message that are kept."""
 
 
-class Step(Data):
-    """A step that ended.
-
-    Args:
-        at: when it ended, seconds since the epoch.
-        seconds: how long it took.
-        phase: the phase that it belongs to.
-        status: how it ended.
-        subject: what it was about: a host, a site, "" for the whole.
-        message: one line for people.
-    """
-
-    at: float
-    seconds: float
-    phase: Phase
-    status: Status
-    subject: str = ""
-    message: str = ""
+def path(job_name: str) -> Path:
+    """Return the file of a job name: `$XDG_STATE_HOME/enoslib-nxc/runs/JOB_NAME.jsonl`."""
+    return state.runs_root() / f"{job_name}.jsonl"
 
 
-class Call(Data):
-    """One call of `init()`, or of what goes its way.
-
-    Args:
-        at: when it began, seconds since the epoch.
-        versions: program or package -> version that took part.
-        configuration: what it was called with, as `from_dictionary` takes it.
-        steps: its steps, in the order of their ends.
-    """
-
-    at: float
-    versions: dict[str, str] = {}
-    configuration: dict[str, JsonValue] = {}
-    steps: tuple[Step, ...] = ()
-
-    @property
-    def phases(self) -> dict[str, float]:
-        """Seconds in which something of each phase was under way.
-
-        Steps that went side by side count once.
-        """
-        spans: dict[str, list[tuple[float, float]]] = {}
-        for step in self.steps:
-            spans.setdefault(step.phase.value, []).append((step.at - step.seconds, step.at))
-        order = [phase.value for phase in Phase]
-        return {name: _covered(spans[name]) for name in sorted(spans, key=order.index)}
-
-
-def _covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Return the length of what some spans cover together."""
-    total, reached = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return round(total, 3)
+def job_names() -> list[str]:
+    """Return the job names of which runs are kept, whether there is a deployment or not."""
+    root = state.runs_root()
+    found = [file.stem for file in root.glob("*.jsonl")] if root.is_dir() else []
+    return sorted(name for name in found if re.fullmatch(JOB_NAME_PATTERN, name))
 
 
 @contextmanager
-def kept(home: Home, settings: Settings) -> Iterator[Reporter]:
-    """Note a call, and the ends of its steps, as they happen.
-
-    Where nothing can be written there is no history: a deployment does not fail for that.
+def kept(home: Home, settings: Settings, *, call: str = "init") -> Iterator[Reporter]:
+    """Note a call, the ends of its steps as they happen, and its own.
 
     Args:
         home: the deployment's directory, held by this process.
         settings: what the call was made with.
+        call: what it is, one of `steps.CALLS`.
 
     Yields:
         Takes its events.
     """
-    lock = threading.Lock()
-    given = settings.model_dump(mode="json", exclude_unset=True)
-    called = Call(at=time.time(), versions=versions(), configuration=given)
-
-    def take(event: Event) -> None:
-        if event.status in ENDS:
-            step = Step(
-                at=event.at,
-                seconds=event.seconds,
-                phase=event.phase,
-                status=event.status,
-                subject=event.subject,
-                message=event.message,
-            )
-            write("ended", step)
-
-    def write(kind: str, what: Data) -> None:
-        line = json.dumps({kind: what.model_dump(mode="json", exclude_defaults=True)})
-        with lock, suppress(OSError), home.events.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-
-    with suppress(OSError), home.events.open("a", encoding="utf-8") as file:
-        file.write("\n")  # ends a line that the call before could not write whole
-    write("began", called)
-    yield take
+    hosts = _Hosts(home)
+    began = Call(
+        at=time.time(),
+        fresh=hosts.fresh,
+        versions=versions(),
+        configuration=settings.model_dump(mode="json", exclude_unset=True),
+    )
+    with suppress(OSError):
+        journal.shorten(path(home.job_name), _recent)
+    _append(home.job_name, json.dumps({"began": began.model_dump(mode="json")}))
+    with step(home.job_name, call):
+        yield _Taker(lambda done: note(home.job_name, hosts.placed(done)))
 
 
-def read(path: Path) -> tuple[Call, ...]:
-    """Return the calls of a deployment, in their order.
+def ends(job_name: str) -> Reporter:
+    """Return what notes the ends of steps after a call: those of `destroy()`.
+
+    Args:
+        job_name: the deployment's name; nothing is noted where it has no record of calls.
+    """
+
+    def take(done: Step) -> None:
+        if path(job_name).exists():
+            note(job_name, done)
+
+    return _Taker(take)
+
+
+@contextmanager
+def step(
+    job_name: str, phase: str, *, nodes: Sequence[str] = (), user: bool = False
+) -> Iterator[None]:
+    """Note what the body does, as one step, when it ends; an error goes on.
+
+    Args:
+        job_name: the deployment's name.
+        phase: the step's.
+        nodes: the hosts that it is about, a line each; none for the whole.
+        user: whether it is a phase of the user's program.
+    """
+    began = time.monotonic()
+
+    def end(outcome: Outcome, message: str = "") -> None:
+        now = time.time()
+        made = Step(
+            phase=phase,
+            start=now - (time.monotonic() - began),
+            end=now,
+            outcome=outcome,
+            does=phase,
+            message=message,
+            user=user,
+        )
+        note(job_name, *(made.model_copy(update={"node": node}) for node in nodes or ("",)))
+
+    try:
+        yield
+    except BaseException as error:
+        end("failed", _short(error))
+        raise
+    end("done")
+
+
+def note(job_name: str, *steps: Step) -> None:
+    """Note steps that ended.
+
+    Args:
+        job_name: the deployment's name.
+        steps: the steps.
+    """
+    _append(job_name, *(each.model_dump_json() for each in steps))
+
+
+def read(job_name: str) -> tuple[Call, ...]:
+    """Return the calls of a job name, in their order; none where they cannot be read.
 
     A line that was not written whole, by a program that was killed, is passed over.
 
     Args:
-        path: `Home.events`.
+        job_name: the deployment's name.
     """
+    if re.fullmatch(JOB_NAME_PATTERN, job_name) is None:
+        return ()  # as a path it would lead elsewhere
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return _calls(journal.lines(path(job_name)))
     except OSError:
         return ()
+
+
+def forget(job_name: str) -> bool:
+    """Remove the runs of a job name; tell whether there were any.
+
+    Args:
+        job_name: the deployment's name.
+
+    Raises:
+        StateError: they cannot be removed.
+    """
+    if re.fullmatch(JOB_NAME_PATTERN, job_name) is None:
+        return False
+    try:
+        return journal.remove(path(job_name))
+    except OSError as error:
+        raise StateError(
+            f"the runs of {job_name} cannot be removed: {path(job_name)}: {error.strerror}"
+        ) from error
+
+
+def _append(job_name: str, *lines: str) -> None:
+    with suppress(OSError):
+        journal.append(path(job_name), lines)
+
+
+def _calls(lines: Sequence[str]) -> tuple[Call, ...]:
     calls: list[Call] = []
     steps: list[list[Step]] = []
     for line in lines:
@@ -145,8 +192,100 @@ def read(path: Path) -> tuple[Call, ...]:
                 calls.append(Call.model_validate(began))
                 steps.append([])
             elif calls:
-                steps[-1].append(Step.model_validate(entry.get("ended")))
+                steps[-1].append(Step.model_validate(entry))
     return tuple(
         call.model_copy(update={"steps": tuple(made)})
         for call, made in zip(calls, steps, strict=True)
     )
+
+
+def _recent(lines: Sequence[str]) -> Sequence[str]:
+    """Return the lines of the last runs, as many as are kept; a run goes as a whole."""
+    begins = [at for at, line in enumerate(lines) if line.startswith('{"began"')]
+    if len(begins) <= MOST_RUNS:
+        return lines
+    parts = [lines[at:end] for at, end in zip(begins, [*begins[1:], None], strict=True)]
+    made = [(part, call) for part in parts for call in _calls(part)]
+    kept_runs = runs.grouped(call for _, call in made)[-MOST_RUNS:]
+    first = kept_runs[0][0].at if kept_runs else 0.0
+    made = [(part, call) for part, call in made if call.at >= first]
+    spare = max(0, len(made) - MOST_CALLS)
+    return [
+        line
+        for at, (part, call) in enumerate(made)
+        if at >= spare or not call.idle
+        for line in part
+    ]
+
+
+def _short(error: BaseException) -> str:
+    """Return an error in one line."""
+    brief = getattr(error, "brief", "")
+    told = str(brief) or f"{type(error).__name__}: {error}".removesuffix(": ")
+    return (told.splitlines() or [""])[0][:LONGEST]
+
+
+class _Taker:
+    """A reporter that makes steps of events, whatever thread they come from.
+
+    Args:
+        take: takes each step that ended.
+    """
+
+    def __init__(self, take: Callable[[Step], None]) -> None:
+        self._take = take
+        self._lock = threading.Lock()
+        self._begun: dict[tuple[Phase, str], list[str]] = {}
+
+    def __call__(self, event: Event) -> None:
+        key = (event.phase, event.subject)
+        with self._lock:
+            under_way = self._begun.setdefault(key, [])
+            if event.status is Status.STARTED:
+                under_way.append(event.message)
+            if event.status not in OUTCOMES:
+                return
+            does = under_way.pop() if under_way else event.message
+        self._take(
+            Step(
+                phase=event.phase.value,
+                node=event.subject,
+                start=event.at - event.seconds,
+                end=event.at,
+                outcome=OUTCOMES[event.status],
+                does=does[:LONGEST],
+                message=event.message[:LONGEST],
+            )
+        )
+
+
+class _Hosts:
+    """Tells which subjects of steps are hosts: some are sites.
+
+    Args:
+        home: the deployment's directory.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._names: set[str] = set()
+        self.fresh = not self._look()
+
+    def placed(self, done: Step) -> Step:
+        """Return a step as one of a host, or of the whole with its subject in its words."""
+        if not done.node or done.node in self._names:
+            return done
+        self._look()  # the plan is younger, or has changed
+        if done.node in self._names:
+            return done
+        told = f"{done.node}: {done.message}"[:LONGEST]
+        return done.model_copy(update={"node": "", "message": told})
+
+    def _look(self) -> bool:
+        """Read the hosts of the record; tell whether there is one."""
+        try:
+            record = self._home.load()
+        except StateError:
+            return True
+        self._names = {node.host for node in record.plan.nodes} if record else set()
+        return record is not None

@@ -102,4 +102,4 @@ def _available() -> bool:
     except NxcError:
         return False
     found = re.search(r"OpenSSH_(\d+)\.(\d+)", told)
-    return bool(found) and (int(found[1]), int(found[2])) >= OLDEST
+    return found is not None and (int(found[1]), int(found[2])) >= OLDEST

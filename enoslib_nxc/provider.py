@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from enoslib_nxc.account import Account
     from enoslib_nxc.events import Event, Reporter
     from enoslib_nxc.model import Plan
+    from enoslib_nxc.phases import Nodes
     from enoslib_nxc.platforms.lent import Given
     from enoslib_nxc.preview import Preview
     from enoslib_nxc.state import Home
@@ -85,16 +86,38 @@ class NixOSCompose(ReservingProvider):
         return preview(self.settings, self._source)
 
     def report(self) -> Account | None:
-        """Return what the deployment is made of, and what each `init()` took; None without one.
+        """Return what the deployment is made of, and what the runs of its name took.
+
+        Returns:
+            Without a deployment, the runs alone; None where there are none either.
 
         Raises:
             StateError: its record cannot be read.
         """
-        from enoslib_nxc import account, state
+        from enoslib_nxc import account
 
-        home = state.find(self.settings.job_name)
-        record = home.load() if home else None
-        return account.of(record, home) if record and home else None
+        record = self.deployment
+        return account.of(record) if record else account.past(self.settings.job_name)
+
+    def phase(
+        self, name: str, *, nodes: Nodes = None, reporter: Reporter | None = None
+    ) -> AbstractContextManager[None]:
+        """Measure what is done inside `with`: the report has it as a phase of the run.
+
+        Args:
+            name: of the phase, "run", "warm-up": letters, digits, blanks and "._+-", at most
+                40 of them. Phases of this package cannot be meant, but "provision" and "run".
+            nodes: the hosts that it is about: names, EnOSlib's hosts or Roles; None for the
+                whole.
+            reporter: takes the events (a function of an `Event`) instead of the terminal.
+
+        Raises:
+            NxcError: the name cannot be one, or there is no such deployment or host. What is
+                raised inside goes on as it is; the phase has failed then.
+        """
+        from enoslib_nxc import phases
+
+        return phases.measured(self.settings, name, nodes, reporter)
 
     def init(
         self,
@@ -126,7 +149,7 @@ class NixOSCompose(ReservingProvider):
         if start_time is not None:
             self.set_reservation(start_time)
         self.phases = {}
-        with self._at_work(kwargs) as (home, report):
+        with self._at_work(kwargs, "init") as (home, report):
             ready = prepare.prepare(self.settings, home, report, self._source)
             deployment = deploy.deploy(ready, home, report, force=force_deploy)
             networks = hosts.to_networks(deployment, self.settings)
@@ -151,7 +174,7 @@ class NixOSCompose(ReservingProvider):
 
         if start_time is not None:
             self.set_reservation(start_time)
-        with self._at_work(kwargs) as (home, report):
+        with self._at_work(kwargs, "async_init") as (home, report):
             ready = prepare.prepare(self.settings, home, report, self._source)
             prepare.reserve(ready, home)
         for lender in self._lenders:
@@ -215,15 +238,17 @@ class NixOSCompose(ReservingProvider):
         )
 
     @contextmanager
-    def _at_work(self, kwargs: Mapping[str, object]) -> Iterator[tuple[Home, Reporter]]:
-        """Hold the deployment, and tell what happens."""
+    def _at_work(
+        self, kwargs: Mapping[str, object], call: str
+    ) -> Iterator[tuple[Home, Reporter]]:
+        """Hold the deployment, tell what happens, and note it as a call."""
         from enoslib_nxc import history, state
         from enoslib_nxc.reporters import make, tee
 
         with (
             state.claim(self.settings.job_name) as home,
             make(self.settings.progress, sys.stderr) as shown,
-            history.kept(home, self.settings) as noted,
+            history.kept(home, self.settings, call=call) as noted,
         ):
             yield home, tee(_chosen(kwargs, shown), self._note_phase, noted)
 
@@ -232,7 +257,7 @@ class NixOSCompose(ReservingProvider):
         from enoslib_nxc import prepare
 
         together.require_own_name(self)
-        with self._at_work({}) as (home, report):
+        with self._at_work({}, "plan") as (home, report):
             return prepare.prepare(self.settings, home, report, self._source).plan
 
     def _note_phase(self, event: Event) -> None:

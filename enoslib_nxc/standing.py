@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from enoslib_nxc import flavours, state
+from enoslib_nxc import flavours, history, multiplexing, state
 from enoslib_nxc.acquire import forget
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.events import Phase, Reporter, step
 from enoslib_nxc.flavours import Source
 from enoslib_nxc.model import Deployment
+from enoslib_nxc.reporters import tee
 from enoslib_nxc.state import Home
 
 
@@ -41,12 +42,15 @@ def destroy(
     if state.find(job_name) is None and not elsewhere:
         return
     with (
-        step(report, Phase.DESTROY, f"destroy {job_name}") as destroying,
+        step(
+            tee(report, history.ends(job_name)), Phase.DESTROY, f"destroy {job_name}"
+        ) as destroying,
         state.claim(job_name) as home,
     ):
         deployment = home.load()
         if deployment is not None:
             told = _released(deployment, home, source, timeout)
+            multiplexing.end(deployment.token)  # of a process that was killed
         else:
             given_up = [platform.give_up(wish) for platform, wish in elsewhere.items()]
             told = tuple(line for lines in given_up for line in lines)

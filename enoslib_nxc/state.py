@@ -34,6 +34,11 @@ def state_root() -> Path:
     return Path(base) / "enoslib-nxc" / "deployments"
 
 
+def runs_root() -> Path:
+    """Return where records of runs are kept, beside the deployments: see `history`."""
+    return state_root().with_name("runs")
+
+
 @dataclass(frozen=True)
 class Home:
     """The directory of one deployment.
@@ -53,11 +58,6 @@ class Home:
     def record(self) -> Path:
         """The record itself."""
         return self.path / "deployment.json"
-
-    @property
-    def events(self) -> Path:
-        """What every `init()` did, JSON Lines: see `enoslib_nxc.history`."""
-        return self.path / "events.jsonl"
 
     @property
     def known_hosts(self) -> Path:

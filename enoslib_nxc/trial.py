@@ -43,7 +43,10 @@ def run(
     """
     ours = False
     try:
-        with state.claim(settings.job_name) as home, history.kept(home, settings) as noted:
+        with (
+            state.claim(settings.job_name) as home,
+            history.kept(home, settings, call="test") as noted,
+        ):
             ours = home.load() is None and not keep
             _tried(settings, home, tee(report, noted), script, timeout)
     except BaseException:

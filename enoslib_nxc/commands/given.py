@@ -108,6 +108,16 @@ def complete_job(_ctx: object, _param: object, incomplete: str) -> list[str]:
     return []
 
 
+def complete_kept(_ctx: object, _param: object, incomplete: str) -> list[str]:
+    """Complete the name of a deployment, or of one that was destroyed with its runs kept."""
+    from enoslib_nxc import history
+
+    with suppress(OSError):
+        names = sorted({*job_names(), *history.job_names()})
+        return [name for name in names if name.startswith(incomplete)]
+    return []
+
+
 conf_argument = click.argument(
     "conf", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -195,6 +205,32 @@ def deployment_of(job: str | None, env: Path | None) -> tuple[Home, Deployment]:
             f"there is no deployment {name}", resolution="enoslib-nxc list shows them"
         )
     return home, record
+
+
+def kept_name(job: str | None, env: Path | None) -> str:
+    """Return the name of the deployment that a report is about; it may be destroyed.
+
+    Args:
+        job: its name, if it was given.
+        env: its environment, if one was given.
+
+    Raises:
+        StateError: there is none, or several.
+    """
+    from enoslib_nxc import history, tasks
+    from enoslib_nxc.errors import StateError
+
+    if job or env or tasks.here() or job_names():
+        return job or _name_of(env)
+    names = history.job_names()
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise StateError(
+            f"there is no deployment; runs are kept of {', '.join(names)}",
+            resolution="say which with --job NAME",
+        )
+    return _name_of(env)
 
 
 def _name_of(env: Path | None) -> str:

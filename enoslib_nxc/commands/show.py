@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 WIDTH = 160
 """Columns where no terminal says how many it has."""
@@ -42,14 +42,23 @@ def rendered(shown: RenderableType) -> None:
     Args:
         shown: a table, a group of some.
     """
-    from rich.console import Console
-
-    out = sys.stdout or io.StringIO()  # None where it was closed (>&-)
-    console = Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
+    console = _console()
     with console.capture() as text:
         console.print(shown)
     for line in text.get().splitlines():
         click.echo(line.rstrip())
+
+
+def width() -> int:
+    """Return how many columns there are to show something in."""
+    return _console().width
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    out = sys.stdout or io.StringIO()  # None where it was closed (>&-)
+    return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
 
 
 def clock(at: float) -> str:

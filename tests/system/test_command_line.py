@@ -26,7 +26,8 @@ TASKS = """
     @en.enostask()
     def emulate(env=None):
         roles, networks = env["roles"], env["networks"]
-        results = en.run_command("hostname", roles=roles["agent"])
+        with env["provider"].phase("emulate", nodes=roles["agent"]):
+            results = en.run_command("hostname", roles=roles["agent"])
         env["names"] = sorted(result.stdout for result in results)
         env["network"] = str(networks["nxc"][0].network)
 
@@ -186,6 +187,12 @@ def test_report(project):
     conf = NixOSComposeConf.from_dictionary(told["configuration"])
     assert conf.settings.flavour == FLAVOUR
     assert set(conf.settings.roles) == {"server", "agent"}
+    run = told["runs"][0]
+    assert (run["failed"], run["machines"]) == ("", 3)
+    assert {step["node"] for step in run["steps"]} == {"", *HOSTS}
+    measured = [step["node"] for step in run["steps"] if step["phase"] == "emulate"]
+    assert measured == ["agent1", "agent2"]
+    assert run["seconds"]["emulate"] > 0
     shown = command("report", cwd=project).stdout
     assert all(host in shown for host in HOSTS)
     assert built["toplevels"]["server"] in shown
@@ -309,5 +316,12 @@ def test_destroy(project):
     command("destroy", cwd=project)
     assert state.find("exp.1") is None
     assert (environment / "figures").exists()
+    told = json.loads(command("report", "--job", "exp.1", "--json", cwd=project).stdout)
+    assert (told["created"], told["hosts"]) == (None, [])
+    assert told["runs"][-1]["steps"][-1]["phase"] == "destroy"
+    command("report", "--job", "exp.1", "--html", "report.html", cwd=project)
+    assert "</html>" in (project / "report.html").read_text()
+    command("report", "--job", "exp.1", "--forget", cwd=project)
+    command("report", "--job", "exp.1", cwd=project, status=1)
     done = command("destroy", cwd=project, status=1)
     assert done.stderr.startswith(f"error: the environment {environment} has no deployment")

@@ -17,7 +17,6 @@ from enoslib_nxc.config_sections import Ssh
 from enoslib_nxc.doctor import checks
 from enoslib_nxc.doctor.model import ok, warning
 from enoslib_nxc.errors import ToolMissingError
-from enoslib_nxc.state import Home
 
 from .factory import deployment
 
@@ -167,7 +166,7 @@ def test_pages_show_whole_values_and_escape_them():
         {"roles": {"server": 1}, "parameters": {"<i>": "<script>"}}
     )
     with config_context(display="html"):
-        report = account.of(bad, Home(Path("/nowhere")))
+        report = account.of(bad)
         pages = [page._repr_html_() for page in (bad, report, conf)]
     assert toplevel in pages[1]
     for page in pages:

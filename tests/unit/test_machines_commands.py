@@ -9,12 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from enoslib_nxc import (
-    NixOSCompose,
-    NixOSComposeConf,
     cli,
     consoles,
     execution,
-    history,
     reach,
     shell,
     state,
@@ -22,11 +19,8 @@ from enoslib_nxc import (
 )
 from enoslib_nxc import status as statuses
 from enoslib_nxc.boots.qemu import QemuBoot
-from enoslib_nxc.config import Settings
 from enoslib_nxc.driver import Answer
 from enoslib_nxc.errors import CommandError, DeadlineError, PlatformError
-from enoslib_nxc.events import Event, Phase, Status
-from enoslib_nxc.history import Call, Step
 from enoslib_nxc.model import Container, Deployment, Reserved
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
@@ -229,49 +223,6 @@ def test_consoles_of_nodes_are_elsewhere(home):
     assert "kaconsole3 -m dahu-1.grenoble.grid5000.fr" in caught.value.resolution
 
 
-def test_history_is_kept_and_read(home):
-    settings = Settings.model_validate({"roles": {"server": 1}, "vm": {"memory": 512}})
-    for failed in (False, True):
-        with history.kept(home, settings) as noted:
-            noted(Event(Phase.BUILD, Status.STARTED, message="build"))
-            noted(Event(Phase.BUILD, Status.DONE, message="build", seconds=4.0, at=104.0))
-            noted(Event(Phase.BOOT, Status.DONE, "agent", "come up", seconds=2.0, at=107.0))
-            end = Status.FAILED if failed else Status.DONE
-            noted(Event(Phase.BOOT, end, message="boot all", seconds=3.0, at=108.0))
-    with home.events.open("a") as file:
-        file.write('{"ended": {"at": 1')  # killed while it wrote
-    with history.kept(home, settings):
-        pass
-    first, second, last = history.read(home.events)
-    assert (len(second.steps), last.steps) == (3, ())
-    assert first.phases == {"build": 4.0, "boot": 3.0}
-    assert first.configuration == {"roles": {"server": {"nodes": 1}}, "vm": {"memory": 512}}
-    assert "enoslib" in second.versions
-    told = json.loads(run("report", "--json").stdout)
-    assert [call["failed"] for call in told["calls"]] == ["", "boot all", ""]
-    assert told["calls"][0]["seconds"] == {
-        **dict.fromkeys(("Reserve", "Push", "Provision", "Run"), 0.0),
-        **{"Build": 4.0, "Boot": 3.0},
-    }
-    assert "4.0 s  3.0 s" in run("report").stdout
-
-
-def test_what_goes_side_by_side_counts_once():
-    spans = [(10.0, 4.0), (12.0, 4.0), (20.0, 1.0)]
-    steps = [
-        Step(at=at, seconds=seconds, phase=Phase.PUSH, status=Status.DONE)
-        for at, seconds in spans
-    ]
-    assert Call(at=0, steps=tuple(steps)).phases == {"push": 7.0}
-
-
-def test_a_place_where_no_history_can_be_written(home, monkeypatch):
-    monkeypatch.setattr(Home, "events", Path("/proc/nowhere/events"))
-    with history.kept(home, Settings.model_validate({"roles": {"server": 1}})) as noted:
-        noted(Event(Phase.BOOT, Status.DONE))
-    assert history.read(home.events) == ()
-
-
 def test_a_defect_is_told_without_a_traceback(monkeypatch):
     def broken(*_args):
         raise ZeroDivisionError("division by zero")
@@ -295,11 +246,3 @@ def test_hosts_are_completed_without_reading_an_environment():
     items = argument.type.shell_complete(ctx, argument, "a")
     assert [item.value for item in items] == ["agent", "all"]
     assert not Path("ran").exists()
-
-
-def test_a_report_in_python(home):
-    conf = NixOSComposeConf.from_dictionary({"job_name": "mine", "roles": {"server": 1}})
-    made = NixOSCompose(conf).report()
-    assert made
-    assert [host.host for host in made.hosts] == ["server", "agent"]
-    assert NixOSCompose(conf.set(job_name="none").finalize()).report() is None

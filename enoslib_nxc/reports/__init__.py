@@ -1,0 +1,1 @@
+"""Runs of an experiment shown: tables, timelines, drawings, pages; from an `Account`."""
