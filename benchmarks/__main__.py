@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -82,6 +83,7 @@ def _run(benchmark: Benchmark, smoke: bool, repetitions: int | None) -> results.
             repetitions=1 if smoke else repetitions or benchmark.repetitions,
             directory=Path(directory),
             smoke=smoke,
+            began=began,
         )
         with benchmark.open(trial) as contestants:
             samples = list(rounds(contestants, trial, _tell))
@@ -98,4 +100,6 @@ def _tell(sample: Sample) -> None:
 
 
 if __name__ == "__main__":
+    # as Ctrl-C: what was made is ended
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main(prog_name="python -m benchmarks")

@@ -70,12 +70,14 @@ class Trial:
         directory: of its own, removed afterwards.
         smoke: whether it is run for its own sake, as small as it can be, and no figure
             is kept.
+        began: when the run did, on the clock of `rounds`; None for its first round.
     """
 
     sizes: tuple[int, ...]
     repetitions: int
     directory: Path
     smoke: bool = False
+    began: float | None = None
 
 
 Opener = Callable[[Trial], AbstractContextManager[Sequence[Contestant]]]
@@ -100,9 +102,11 @@ def rounds(
     Yields:
         What was measured.
     """
-    began = clock()
+    first = clock()
+    began = first if trial.began is None else trial.began
     for repetition in range(trial.repetitions):
-        if repetition and clock() - began > BUDGET * repetition / (repetition + 1):
+        now = clock()
+        if repetition and now - began + (now - first) / repetition > BUDGET:
             return
         for size in trial.sizes:
             for contestant in _turned(contestants, repetition):
@@ -173,5 +177,5 @@ class Table:
 
     @property
     def metrics(self) -> list[str]:
-        """What was measured, in the order of its first sample."""
-        return list(dict.fromkeys(s.metric for s in self.samples))
+        """What was measured, in the order of its first sample; nothing of those that failed."""
+        return list(dict.fromkeys(s.metric for s in self.samples if not s.failed))

@@ -119,7 +119,8 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
 def _against_us(goal: Goal, value: float) -> str:
     """Round a figure to the side that is worse for us."""
     rounded = math.floor if goal.at_least is not None else math.ceil
-    return f"{rounded(value * 100) / 100:.2f}"
+    # 1.1 * 100 is a little more than 110
+    return f"{rounded(round(value * 100, 6)) / 100:.2f}"
 
 
 def _failures(table: Table) -> str:
@@ -139,7 +140,8 @@ def _where(benchmark: Benchmark, result: Result) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in computer.versions.items())
     return (
         f"{computer.date}, {computer.processor}, {computer.cores} cores, "
-        f"{computer.memory} GiB, Linux {computer.kernel}, {kvm}; {versions}. Load before: {computer.load}. "
+        f"{computer.memory} GiB, Linux {computer.kernel}, {kvm}; {versions}. "
+        f"Load before: {computer.load}. "
         f"The whole run took {result.minutes:.1f} min. "
         f"[All figures](performance/{benchmark.name}.csv)"
     )

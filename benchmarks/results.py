@@ -55,7 +55,7 @@ def read(name: str, place: Path = PLACE) -> Result | None:
 def picture(benchmark: Benchmark, table: Table) -> Figure:
     """Draw the medians of all contestants, and from the smallest to the largest value."""
     metrics = table.metrics
-    figure = Figure(figsize=(4.6 * len(metrics), 3.4), layout="constrained")
+    figure = Figure(figsize=(4.6 * max(1, len(metrics)), 3.4), layout="constrained")
     for number, metric in enumerate(metrics, 1):
         axes = figure.add_subplot(1, len(metrics), number)
         _draw(axes, table, metric)

@@ -14,7 +14,7 @@ needs=(
 test_needs=(/usr/sbin/sshd:openssh-server setpriv:util-linux tmux:tmux git:git
     taktuk:taktuk)
 # what scripts/benchmark compares with
-benchmark_needs=(mmdebstrap:mmdebstrap)
+benchmark_needs=(mmdebstrap:mmdebstrap nmap:nmap screen:screen)
 # for flavour nspawn, which only root uses
 [ "$(id -u)" -ne 0 ] || test_needs+=(systemd-nspawn:systemd-container ip:iproute2)
 

@@ -1,0 +1,1 @@
+"""What several benchmarks use: machines to measure on, and peers to measure."""
