@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
 from enoslib_nxc import multiplexing, parallel, status
 from enoslib_nxc.boots import Boot, Checked, Run
@@ -16,7 +17,7 @@ from enoslib_nxc.boots.failures import failure
 from enoslib_nxc.errors import BootError, NxcError
 from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.model import Identity, Machine
-from enoslib_nxc.provision import Keys, provision
+from enoslib_nxc.provision import Keys, provision, set_up
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
@@ -37,7 +38,6 @@ class BringUp:
     keys: Keys
     reach: Callable[[Run, str], Access]
     deadline: Deadline
-    _open: dict[str, Access] = field(default_factory=dict)
 
     def __call__(
         self, run: Run, wanted: Mapping[str, Identity], *, fresh: Iterable[str] = ()
@@ -171,21 +171,28 @@ class BringUp:
         """Wait until a machine answers, and is what it should be."""
         host = wanted.host
         with step(run.report, Phase.BOOT, "come up", subject=host):
-            self._open[host] = multiplexing.shared(self.reach(run, host), run.deployment)
-            report = self.boot.arrive(run, self._open[host], deadline)
+            access = multiplexing.briefly(self.reach(run, host), run.deployment)
+            report = self.boot.arrive(run, access, deadline)
             other = status.differences(wanted, report.identity)
             if other:
                 raise BootError(f"{host} came up, but {'; '.join(other)}")
-            return report
+        report = self._set_up(run, access, report)
+        multiplexing.leave(access)
+        return report
+
+    def _set_up(self, run: Run, access: Access, report: Report) -> Report:
+        """Set a machine up on the connection on which it was met; what fails is tried later."""
+        with (
+            suppress(NxcError),
+            step(run.report, Phase.PROVISION, "set up", subject=report.identity.host),
+        ):
+            return set_up(run, access, report, self.keys)
+        return report
 
     def _provision(self, run: Run, reports: Mapping[str, Report]) -> Run:
         """Set up what is up."""
-        provision(run, reports, self.keys, reach=self._reached, boot=self.boot)
+        provision(run, reports, self.keys, reach=self.reach, boot=self.boot)
         return run
-
-    def _reached(self, run: Run, host: str) -> Access:
-        """Return the way on which a machine was met when it came up, if it was booted."""
-        return self._open.get(host) or self.reach(run, host)
 
 
 def _started(machine: Machine, identity: Identity) -> Machine:

@@ -22,6 +22,13 @@ from typing import BinaryIO
 Content = bytes | Path
 
 
+class _Server(ThreadingHTTPServer):
+    """Bears that all machines come at once: Linux would drop the sixth that waits."""
+
+    request_queue_size = 1024
+    daemon_threads = True
+
+
 class ContextServer:
     """Serves until it is closed; its threads end with the process.
 
@@ -32,8 +39,7 @@ class ContextServer:
 
     def __init__(self, address: str, clients: Collection[str]) -> None:
         self._published: dict[str, Content] = {}
-        self._server = ThreadingHTTPServer((address, 0), self._handler(frozenset(clients)))
-        self._server.daemon_threads = True
+        self._server = _Server((address, 0), self._handler(frozenset(clients)))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def publish(self, name: str, content: Content) -> str:

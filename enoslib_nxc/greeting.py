@@ -7,10 +7,14 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from enoslib_nxc import shell, ssh
 from enoslib_nxc.errors import DeadlineError
 from enoslib_nxc.ssh import Access
+
+CONFIGURATION_SECONDS = 10.0
+"""For ssh to say what the user's configuration is."""
 
 LOOK_SECONDS = 0.2
 """Between two looks at whether a greeting is still waited for."""
@@ -41,6 +45,29 @@ def greets(
     except OSError:
         pass
     return False
+
+
+def near(access: Access) -> Access | None:
+    """Return an access whose address and port are the machine's own ssh server's.
+
+    What the user's configuration says of the machine is asked of ssh (`-G`).
+
+    Args:
+        access: how the machine is reached.
+
+    Returns:
+        None where others are on the way, to which only ssh itself leads.
+    """
+    if access.gate or access.through:
+        return None
+    if access.via == ssh.DIRECT:
+        return access
+    words = ["ssh", *access.via, "-G", "-p", str(access.port), access.address]
+    told = shell.run(words, timeout=CONFIGURATION_SECONDS, check=False).stdout
+    known = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+    if {"proxyjump", "proxycommand"} & known.keys() or not known.get("port", "").isdigit():
+        return None
+    return replace(access, address=known["hostname"], port=int(known["port"]), via=ssh.DIRECT)
 
 
 def _greets_behind(access: Access, timeout: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enoslib.objects import DefaultNetwork, Host, Networks, Roles
 
-from enoslib_nxc import reach, ssh
+from enoslib_nxc import inventory, reach
 from enoslib_nxc.config import Settings
 from enoslib_nxc.g5k import networks as site_networks
 from enoslib_nxc.model import Deployment, Node, Part
@@ -28,7 +28,7 @@ def to_host(deployment: Deployment, home: Home, planned: Node) -> Host:
     """
     machine = deployment.machines[planned.host]
     access = reach.access(deployment, home, machine.host)
-    extra = ssh.ansible_variables(access, machine.boot_id)
+    extra = inventory.variables(access, machine.boot_id)
     if not machine.stock:
         extra[ROLE_VARIABLE] = planned.role
     if machine.python:

@@ -49,7 +49,19 @@ def shared(access: Access, deployment: Deployment) -> Access:
         deployment: its own; where it has more than `FEW` machines, each command has its own
             connection still.
     """
-    if not _available() or access.through or len(deployment.plan.nodes) > FEW:
+    if len(deployment.plan.nodes) > FEW:
+        return access
+    return briefly(access, deployment)
+
+
+def briefly(access: Access, deployment: Deployment) -> Access:
+    """Return the same, whatever number of machines there are, for commands in a row.
+
+    Args:
+        access: how a machine is reached; one that is shared already stays as it is.
+        deployment: its own.
+    """
+    if access.control or not _available() or access.through:
         return access
     directory = runtime_dir(deployment.token)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from enoslib_nxc import ssh
+from enoslib_nxc import inventory
 from enoslib_nxc.config_sections import Playbooks
 from enoslib_nxc.errors import BootError, ConfigError
 from enoslib_nxc.names import ROLE_VARIABLE
@@ -69,7 +69,7 @@ def play(playbooks: Sequence[Path], players: Mapping[str, Player]) -> None:
     roles = Roles()
     for host, player in players.items():
         access = player.access
-        extra = ssh.ansible_variables(access, player.boot_id)
+        extra = inventory.variables(access, player.boot_id)
         if player.python:
             extra["ansible_python_interpreter"] = player.python
         if player.role:

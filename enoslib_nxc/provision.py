@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from enoslib_nxc import node, parallel, plays, ssh
 from enoslib_nxc.boots import Boot, Run
@@ -59,28 +59,48 @@ def provision(
     Raises:
         BootError: some could not be set up; the details name each.
     """
-    trust = run.settings.ssh.trust == "pin"
-    todo = [
-        host
-        for host, report in reports.items()
-        if report.hosts != run.context.hosts_digest or (trust and report.trusted != keys.digest)
-    ]
-
-    def set_up(host: str) -> None:
-        access = reach(run, host)
-        if trust and reports[host].trusted != keys.digest:
-            _run_script(access, "trust", _trust_values(keys))
-        if reports[host].hosts != run.context.hosts_digest:
-            values = {"HOSTS": run.context.hosts, "DEPLOYMENT": run.context.text}
-            _run_script(access, "hosts", values)
-
+    todo = [host for host, report in reports.items() if _lacks(run, report, keys)]
     with step(run.report, Phase.PROVISION, "trust and host names") as provisioning:
         if not todo:
             provisioning.noop("trust and host names are up to date")
-        failed = parallel.each(todo, set_up).failed
+        failed = parallel.each(
+            todo, lambda host: set_up(run, reach(run, host), reports[host], keys)
+        ).failed
         if failed:
             raise failure("could not be set up", failed, run, boot)
     play(run, reports, reach)
+
+
+def set_up(run: Run, access: Access, report: Report, keys: Keys) -> Report:
+    """Bring trust and host names of one machine up to date.
+
+    Args:
+        run: the run.
+        access: how the machine is reached.
+        report: what it says of itself.
+        keys: of the deployment.
+
+    Returns:
+        What it would say now.
+
+    Raises:
+        CommandError: it could not be set up.
+    """
+    lacks = _lacks(run, report, keys)
+    if "trust" in lacks:
+        _run_script(access, "trust", _trust_values(keys))
+    if "hosts" in lacks:
+        values = {"HOSTS": run.context.hosts, "DEPLOYMENT": run.context.text}
+        _run_script(access, "hosts", values)
+    trusted = keys.digest if "trust" in lacks else report.trusted
+    return replace(report, trusted=trusted, hosts=run.context.hosts_digest)
+
+
+def _lacks(run: Run, report: Report, keys: Keys) -> set[str]:
+    """Return which of the scripts "trust" and "hosts" a machine has need of."""
+    trust = run.settings.ssh.trust == "pin" and report.trusted != keys.digest
+    hosts = report.hosts != run.context.hosts_digest
+    return {name for name, needed in (("trust", trust), ("hosts", hosts)) if needed}
 
 
 def play(run: Run, reports: Mapping[str, Report], reach: Callable[[Run, str], Access]) -> None:

@@ -32,10 +32,6 @@ PERSIST = 60
 PROXY = "ProxyCommand="
 """Option of ssh_config(5) by which `through` leads."""
 
-ANSIBLE_RETRIES = 3
-"""Attempts of Ansible's to connect where many machines share a way: it opens as many
-connections as it has forks, and an ssh server drops some of those (MaxStartups)."""
-
 
 class HostKey(str, Enum):
     """What to do with the key that a host shows (values of ssh's StrictHostKeyChecking)."""
@@ -83,11 +79,6 @@ class Access:
     root_by: tuple[str, ...] = ()
     gate: str = ""
     control: Path | None = None
-
-    @property
-    def direct(self) -> bool:
-        """Whether a socket connected to its address is the machine's own ssh server."""
-        return self.via == DIRECT and not (self.gate or self.through)
 
 
 def options(access: Access, host_key: HostKey = HostKey.PINNED) -> list[str]:
@@ -257,40 +248,6 @@ def script(
     command = argv(access, *access.root_by, "sh", "-s", "--", *arguments, host_key=host_key)
     with turn(access, timeout) as left:
         return shell.run(command, timeout=left, stdin=text, check=check)
-
-
-def ansible_variables(access: Access, boot_id: str = "") -> dict[str, str | int | bool]:
-    """Return the Ansible variables by which EnOSlib reaches a machine.
-
-    EnOSlib sets a host's `extra` last, so these win over its own, which do not check host
-    keys. Pipelining spares a copy of each module, and compression costs a loopback or a
-    cluster network more than it saves.
-
-    Args:
-        access: how it is reached.
-        boot_id: that of the system to be reached; a connection that Ansible shares with an
-            earlier one is not used.
-    """
-    if access.through:
-        return {
-            "ansible_host": access.address,
-            "ansible_pipelining": True,
-            **access.ansible,
-        }
-    identity = ["-o", "IdentitiesOnly=yes"] if access.key else []
-    shared = {"ansible_control_path": f"%(directory)s/%%r-{boot_id[:13]}"} if boot_id else {}
-    root = {"ansible_become": True} if access.root_by else {}
-    retries = {"ansible_ssh_retries": ANSIBLE_RETRIES} if access.gate else {}
-    return {
-        **shared,
-        **root,
-        **retries,
-        "ansible_host": access.address,
-        "ansible_port": access.port,
-        "ansible_ssh_common_args": shlex.join([*options(access), *identity]),
-        "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
-        "ansible_pipelining": True,
-    }
 
 
 def make_key(path: Path, comment: str) -> str:

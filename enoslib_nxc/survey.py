@@ -1,10 +1,12 @@
 """What a machine is and has, before kexec: its own account, and what follows from it.
 
-Pure but for `ask`.
+Pure but for `ask`, `keep` and `recall`.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
@@ -18,6 +20,9 @@ TIMEOUT = 45.0
 
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlayfs"})
 """File systems (`stat -f`) that take, or may take, from the memory that kexec needs."""
+
+RECENT_SECONDS = 60.0
+"""In which what a machine told of itself is taken for true still."""
 
 SPARE_KIB = 32 << 10
 """Memory that the system which loads the image needs for itself."""
@@ -153,3 +158,27 @@ def ask(access: Access, host_key: HostKey) -> Survey:
     if not survey.boot_id:
         raise CommandError(f"{access.name} gave no account of itself", details=result.stdout)
     return survey
+
+
+def keep(access: Access, survey: Survey) -> None:
+    """Spare the next one who wants to know it the question.
+
+    Args:
+        access: how the machine was asked.
+        survey: what it said, now.
+    """
+    _told[access.name, access.address, access.port] = time.monotonic(), survey
+
+
+def recall(access: Access) -> Survey | None:
+    """Return what a machine said a moment ago, once; None where it is to be asked.
+
+    Args:
+        access: how it would be asked.
+    """
+    at, survey = _told.pop((access.name, access.address, access.port), (-math.inf, None))
+    return survey if time.monotonic() - at < RECENT_SECONDS else None
+
+
+_told: dict[tuple[str, str, int], tuple[float, Survey]] = {}
+"""Name, address and port of a machine -> when it said what."""

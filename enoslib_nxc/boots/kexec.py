@@ -6,15 +6,15 @@ machine that does not come back: it is lost, and `min` decides.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from enoslib_nxc import context, multiplexing, parallel, plays, shell, wait
+from enoslib_nxc import context, multiplexing, parallel, plays, shell
 from enoslib_nxc.boots import Checked, Run
 from enoslib_nxc.boots import deployed as deployed_first
-from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
 from enoslib_nxc.boots.delivery import Delivery
 from enoslib_nxc.boots.present import Present, able, remains
+from enoslib_nxc.boots.returning import returned
 from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.config import Settings
@@ -29,7 +29,6 @@ from enoslib_nxc.errors import (
 from enoslib_nxc.events import Phase, step
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.release import reboot
-from enoslib_nxc.greeting import greets
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.parallel import Outcomes
 from enoslib_nxc.plays import Player
@@ -37,19 +36,10 @@ from enoslib_nxc.ssh import Access
 from enoslib_nxc.state import Home
 from enoslib_nxc.status import Report
 from enoslib_nxc.transfer import Place
-from enoslib_nxc.wait import GREETING_SECONDS, Deadline
+from enoslib_nxc.wait import Deadline
 
 SCRIPT_SECONDS = 120.0
 """For loading the image."""
-
-PAUSE_SECONDS = 1.0
-"""Between two connections."""
-
-LEAVING_SECONDS = 1.0
-"""That playbooks/kexec.sh gives the connection to end, before it leaves."""
-
-SILENT_SECONDS = 10.0
-"""In which a system that is left for another has let go of its port."""
 
 
 class KexecBoot:
@@ -94,6 +84,9 @@ class KexecBoot:
         machine = run.machine(host)
         if machine.identity is None or self._delivery is None:
             raise BootError(f"{host} was not told what to run")
+        now = self._present[host]
+        access = multiplexing.briefly(now.access, run.deployment)
+        self._present[host] = replace(now, access=access)
         place = self._place(run, host)
         line = _line(run, machine, machine.identity, self._delivery.context_url)
         kernel, initrd = self._delivery.bring(run, host, place, deadline)
@@ -111,7 +104,7 @@ class KexecBoot:
                 f"{host}: kexec failed; it still runs its old system",
                 details=shell.tail(error.details.partition("\n")[2]),
             ) from error
-        multiplexing.leave(self._present[host].access)
+        multiplexing.leave(access)
 
     def stop(self, run: Run, hosts: list[str]) -> None:
         """Send machines back to their own systems, those that answer."""
@@ -138,7 +131,7 @@ class KexecBoot:
             share = deadline.seconds / (run.settings.retries.boot + 1)
             soon = Deadline(min(deadline.remaining(), share))
         try:
-            return _arrived(run, access, deadline, soon)
+            return returned(run, access, deadline, soon)
         except BootError as error:
             self._lost[access.name] = error
             raise
@@ -219,81 +212,3 @@ def _check_line(line: str) -> None:
             f"the limit is {context.COMMAND_LINE_LIMIT}",
             resolution="shorten kernel_params",
         )
-
-
-def _arrived(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Report:
-    """Wait until a machine answers from another boot, and pin the key that it shows.
-
-    Args:
-        run: the run.
-        access: how it is reached.
-        deadline: until when all are waited for; Ctrl-C lets it pass.
-        soon: until when this one is.
-
-    Raises:
-        BootError: it did not come back, or not with our system.
-    """
-    still = ""
-
-    def given_up() -> bool:
-        return deadline.passed or soon.passed
-
-    _until_silent(access, given_up)
-    while _answers(access, given_up):
-        try:
-            report = greeting(run, access, soon)
-        except SomeoneElseError:
-            still = remains(run.deployment, run.home, access.name)
-        except CommandError:
-            still = ""
-        else:
-            if not report.identity.digest:
-                raise BootError(f"{access.name} came back with the system on its disk")
-            return report
-        if "failed with status" in still:
-            raise BootError(f"{access.name} still runs its old system", details=still)
-        time.sleep(min(PAUSE_SECONDS, soon.remaining()))
-    seconds = f"within {soon.seconds:.0f} s"
-    if still:
-        raise BootError(f"{access.name} still ran its old system {seconds}")
-    raise BootError(
-        f"{access.name} did not come back from kexec {seconds}",
-        resolution=_console(run.machine(access.name)),
-    )
-
-
-def _until_silent(access: Access, given_up: Callable[[], bool]) -> None:
-    """Wait until the old system greets no more: asking it more costs both a key exchange.
-
-    Where it does so for long, it may have been missed, or it was not left.
-    """
-    time.sleep(LEAVING_SECONDS)  # nothing happens before, says playbooks/kexec.sh
-    if not access.direct:
-        return
-    missed = Deadline(SILENT_SECONDS)
-    while not (missed.passed or given_up()):
-        if not greets(access, GREETING_SECONDS, given_up=given_up):
-            return
-        time.sleep(SILENT_SECONDS / 20)
-
-
-def _answers(access: Access, given_up: Callable[[], bool]) -> bool:
-    """Wait until something greets; False when nobody waits any more.
-
-    Where others are on the way, only ssh itself can tell.
-    """
-    while not given_up():
-        if not access.direct or greets(access, GREETING_SECONDS, given_up=given_up):
-            return True
-        time.sleep(wait.PAUSE_SECONDS)
-    return False
-
-
-def _console(machine: Machine) -> str:
-    """Return what to do about a machine that does not answer."""
-    if machine.reserved is None:
-        return "look at its console, or reset it by its own means"
-    if machine.reserved.deploy:
-        node, site = machine.reserved.node, machine.reserved.site
-        return f"look at its console: kaconsole3 -m {node}, on {site}"
-    return "its job gives no console: destroy() ends the job, and the site resets the node"

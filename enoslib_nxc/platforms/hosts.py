@@ -172,9 +172,11 @@ def _asked(machines: Mapping[str, Machine], home: Home) -> dict[str, Survey]:
     """
 
     def ask(host: str) -> Survey:
-        answer = survey.ask(*reach.entry(machines[host], home))
+        access, host_key = reach.entry(machines[host], home)
+        answer = survey.ask(access, host_key)
         if answer.interface is None:
             raise PlatformError(f"{host} has no default route, and so no address")
+        survey.keep(access, answer)  # the boot wants to know the same
         return answer
 
     outcome = parallel.each(machines, ask)

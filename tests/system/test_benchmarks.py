@@ -17,7 +17,6 @@ import pytest
 from benchmarks.__main__ import NAMES, known
 from benchmarks.measure import OURS, Sample, Table
 from enoslib_nxc import netns
-from tests.system import lab
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,8 +68,10 @@ def run():
     """Give the mark of a run; see that nothing of it is left."""
     mark, before = secrets.token_hex(8), things()
     yield mark
-    lab.until(lambda: not processes(mark), GONE_SECONDS)
-    lab.until(lambda: things() <= before, GONE_SECONDS)
+    end = time.monotonic() + GONE_SECONDS
+    while (left := [*processes(mark), *(things() - before)]) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
 
 
 def start(mark: str, *words: str) -> subprocess.Popen[str]:

@@ -8,6 +8,7 @@ from enoslib_nxc import bring_up, ssh, status
 from enoslib_nxc.boots import Checked, failures
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
 from enoslib_nxc.shell import Result
+from enoslib_nxc.ssh import Access
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
 from tests.unit import factory
@@ -64,7 +65,7 @@ class World:
         return set(self.up)
 
     def arrive(self, run, access, deadline):
-        return self.report(access)
+        return self.report(access.name)
 
     def log(self, run, host):
         return f"last lines of {run.home.console(host)}:\nconsole of {host}"
@@ -78,17 +79,21 @@ def world(monkeypatch):
     made = World()
 
     def script(access, text, *_args, **_kw):
-        made.scripts.append((access, "trust" if "PRIVATE_KEY=" in text else "hosts"))
+        made.scripts.append((access.name, "trust" if "PRIVATE_KEY=" in text else "hosts"))
         return Result((), 0, "", "", 0.0)
 
-    monkeypatch.setattr(status, "ask", lambda access, *_a: made.report(access))
+    monkeypatch.setattr(status, "ask", lambda access, *_a: made.report(access.name))
     monkeypatch.setattr(ssh, "script", script)
     return made
 
 
+def _reach(_run, host):
+    return Access(host, "", 22, "root", None, None)
+
+
 def _go(world, tmp_path, made, *, fresh=(), **settings):
     run = factory.run(tmp_path, made, **settings)
-    act = bring_up.BringUp(world, KEYS, lambda _run, host: host, Deadline(600))
+    act = bring_up.BringUp(world, KEYS, _reach, Deadline(600))
     wanted = {host: factory.identity(host) for host in made.machines}
     return act(run, wanted, fresh=fresh)
 
@@ -243,7 +248,7 @@ def test_wrong_role_is_an_error_that_says_so(world, tmp_path, monkeypatch):
 
 def test_setup_that_fails_names_the_machine(world, tmp_path, monkeypatch):
     def script(access, text, *_args, **_kw):
-        raise CommandError(f"ssh failed on {access}")
+        raise CommandError(f"ssh failed on {access.name}")
 
     monkeypatch.setattr(ssh, "script", script)
     with pytest.raises(BootError, match="1 of 1 machines could not be set up: server"):

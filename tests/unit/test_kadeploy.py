@@ -386,7 +386,7 @@ class Arriving(KadeployBoot):
 
 def bring(boot, run, tmp_path):
     keys = bring_up.Keys(("ssh-ed25519 A",), "PRIVATE", "ssh-ed25519 A")
-    return bring_up.BringUp(boot, keys, lambda _run, host: host, Deadline(600))(
+    return bring_up.BringUp(boot, keys, lambda _run, host: access(host), Deadline(600))(
         run, wanted(run)
     )
 
@@ -405,7 +405,7 @@ def test_only_what_failed_is_deployed_again(made, world, tmp_path, monkeypatch):
     assert {m.state for m in after.deployment.machines.values()} == {"up"}
     assert "Kadeploy: processing" in [e.message for e in events if e.phase is Phase.BOOT]
     # and the next time, nothing is
-    monkeypatch.setattr(status, "ask", lambda access, *_a: report(run, access))
+    monkeypatch.setattr(status, "ask", lambda access, *_a: report(run, access.name))
     bring(Arriving(), after, tmp_path)
     assert len(world.orders) == 2
 

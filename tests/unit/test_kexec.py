@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from enoslib_nxc import node, pins, ssh, transfer
-from enoslib_nxc.boots import kexec
+from enoslib_nxc.boots import kexec, returning
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError
 from enoslib_nxc.model import Entry, Reserved
@@ -93,8 +93,8 @@ def test_a_machine_that_does_not_come_back(monkeypatch, tmp_path, deploy, resolu
     def nobody(*_args):
         raise CommandError("ssh failed with exit status 255")
 
-    monkeypatch.setattr(kexec, "greeting", nobody)
-    monkeypatch.setattr(kexec, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(returning, "greeting", nobody)
+    monkeypatch.setattr(returning, "PAUSE_SECONDS", 0.01)
     with pytest.raises(BootError) as caught:
         kexec.KexecBoot().arrive(run, Access("server", "", 22, "", None, None), Deadline(0.1))
     assert caught.value.brief == "server did not come back from kexec within 0 s"
@@ -106,10 +106,10 @@ def test_the_system_on_the_disk_is_not_ours(monkeypatch, tmp_path):
     found = Report(
         "b", factory.identity("server").model_copy(update={"digest": ""}), "", "", ""
     )
-    monkeypatch.setattr(kexec, "greeting", lambda *_args: found)
-    monkeypatch.setattr(kexec, "LEAVING_SECONDS", 0)
+    monkeypatch.setattr(returning, "greeting", lambda *_args: found)
+    monkeypatch.setattr(returning, "LEAVING_SECONDS", 0)
     greets = iter((False, True))
-    monkeypatch.setattr(kexec, "greets", lambda *_args, **_more: next(greets))
+    monkeypatch.setattr(returning, "greets", lambda *_args, **_more: next(greets))
     with pytest.raises(BootError, match="server came back with the system on its disk"):
         kexec.KexecBoot().arrive(run, Access("server", "", 22, "", None, None), Deadline(9))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import own_system, reach, shell, ssh, stock
+from enoslib_nxc import inventory, own_system, reach, shell, ssh, stock
 from enoslib_nxc.errors import CommandError, PlatformError, UnreachableError
 from enoslib_nxc.model import Deployment, Entry, Reserved
 from enoslib_nxc.own_system import Met, Told
@@ -58,7 +58,7 @@ def test_how_root_comes_in(tmp_path: Path) -> None:
     key = Path("/home/u/lab")
     sudoer = deployment(entry=Entry(user="ada", key=key))
     assert ways(sudoer, home) == [("ada sudo -n", key)]
-    extra = ssh.ansible_variables(reach.access(sudoer, home, "server"))
+    extra = inventory.variables(reach.access(sudoer, home, "server"))
     assert extra["ansible_become"] is True
     assert ways(deployment(reserved=NODE), home) == [
         ("root", home.key),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from enoslib_nxc import reach, ssh
+from enoslib_nxc import inventory, reach, ssh
 from enoslib_nxc.model import Container
 from enoslib_nxc.state import Home
 from tests.unit import factory
@@ -30,7 +30,7 @@ def test_a_container_is_entered_by_exec(contained, tmp_path):
 
 def test_ansible_enters_it_by_the_same_way(contained, tmp_path):
     access = reach.access(contained, Home(tmp_path), "server")
-    assert ssh.ansible_variables(access, "boot") == {
+    assert inventory.variables(access, "boot") == {
         "ansible_host": "nxc-server",
         "ansible_pipelining": True,
         "ansible_connection": "community.docker.docker",

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from enoslib.objects import Host
 
-from enoslib_nxc import flavours, reach, ssh
+from enoslib_nxc import flavours, inventory, reach, ssh
 from enoslib_nxc.booking import Booking
 from enoslib_nxc.config_errors import load_settings
 from enoslib_nxc.errors import CommandError, ConfigError, PlatformError
@@ -279,7 +279,7 @@ def test_machines_of_a_host_share_its_turns(answers, tmp_path):
     assert gates["server"] == gates["agent2"] == "10.0.0.1" != gates["agent1"]
     access, _ = reach.vm_host(made.part.vm_hosts[0], home)
     assert access.gate == gates["server"]
-    assert ssh.ansible_variables(reach.access(made, home, "server"))["ansible_ssh_retries"] == 3
+    assert inventory.variables(reach.access(made, home, "server"))["ansible_ssh_retries"] == 3
 
 
 def test_what_is_foreseen_is_a_turn_for_each(tmp_path):
