@@ -381,7 +381,7 @@ class Arriving(KadeployBoot):
     """Nodes answer as deployed."""
 
     def arrive(self, run, access, deadline):
-        return report(run, access)
+        return report(run, access.name)
 
 
 def bring(boot, run, tmp_path):
