@@ -6,6 +6,7 @@ import shlex
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ansible.plugins.action import normal
 
@@ -21,6 +22,12 @@ for name in sys.argv[1:]:
     except metadata.PackageNotFoundError:
         pass
 """
+
+
+class Task(Protocol):
+    """What is needed of Ansible's tasks."""
+
+    delegate_to: str | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
         self, tmp: object = None, task_vars: dict[str, object] | None = None
     ) -> dict[str, object]:
         """Run the task: Ansible's own module unless the host runs a system of ours."""
-        known = self._of_host(task_vars or {})
+        known = of_host(self._task, task_vars or {})
         role = str(known.get(ROLE_VARIABLE, ""))
         said = self.look(role, known) if role else None
         if said is None:
@@ -89,15 +96,6 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
         # answered at once: there is no job that Ansible could wait for
         self._task.async_val = 0
         return {"changed": False, **said}
-
-    def _of_host(self, known: Mapping[str, object]) -> Mapping[str, object]:
-        """Return the variables of the host that the task runs on: it may be delegated."""
-        to = self._task.delegate_to
-        if not to:
-            return known
-        delegated = known.get("ansible_delegated_vars")
-        found = delegated.get(to) if isinstance(delegated, Mapping) else None
-        return found if isinstance(found, Mapping) else {}
 
     @abstractmethod
     def look(self, role: str, known: Mapping[str, object]) -> dict[str, object] | None:
@@ -122,6 +120,21 @@ class Presence(normal.ActionModule):  # type: ignore[misc]
             program = "python3"
         script = question(commands=commands, files=files, python=python, program=program)
         return answer(str(self._low_level_execute_command(script, sudoable=False)["stdout"]))
+
+
+def of_host(task: Task, known: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the variables of the host that a task runs on: it may be delegated.
+
+    Args:
+        task: Ansible's.
+        known: variables of the host that the play is for.
+    """
+    to = task.delegate_to
+    if not to:
+        return known
+    delegated = known.get("ansible_delegated_vars")
+    found = delegated.get(to) if isinstance(delegated, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def words(value: object) -> list[str]:
