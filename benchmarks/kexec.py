@@ -111,7 +111,8 @@ stay where they are for the next contestant.
   and left for; then sshd's greeting is waited for, and boot_id and role read by one ssh.
 - *nxc*: kernel and initrd are fetched likewise, then `nxc start` 0.7.11 is called, flavour
   `g5k-ramdisk`; it expects them on a home that all nodes mount. Its machines are asked from
-  outside, as the floor's: it takes any open port 22 for success.
+  outside, as the floor's: it takes any open port 22 for success. Two things are made for it:
+  a `screen` that runs its command, and an `ssh` that knows the machines' keys.
 """,
     varies="machines",
     sizes=(1, 2, 4),

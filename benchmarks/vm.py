@@ -72,6 +72,8 @@ built beforehand; from the call until each machine has answered under its own ro
 - *nxc*: `nxc start` 0.7.11 on the same artifacts, with the same hardware; it does not wait,
   so its machines are asked from outside as the floor's are. It passes `deploy=` as a path,
   which stage 1 of this flavour takes for base64 (its fault; one size is enough to see it).
+  Three things are made for it: `INITRD`, which the embedded composition's script wants said,
+  an `ssh` with a key, and a QEMU without KVM where KVM does not run guests.
 - *nxc, given DEPLOY*: the same with that parameter in its environment, made beforehand.
 """,
     varies="machines",

@@ -14,7 +14,7 @@ needs=(
 test_needs=(/usr/sbin/sshd:openssh-server setpriv:util-linux tmux:tmux git:git
     taktuk:taktuk)
 # what scripts/benchmark compares with
-benchmark_needs=(mmdebstrap:mmdebstrap nmap:nmap screen:screen)
+benchmark_needs=(mmdebstrap:mmdebstrap nmap:nmap screen:screen dnsmasq:dnsmasq-base ip:iproute2)
 # for flavour nspawn, which only root uses
 [ "$(id -u)" -ne 0 ] || test_needs+=(systemd-nspawn:systemd-container ip:iproute2)
 
