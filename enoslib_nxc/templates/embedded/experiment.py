@@ -26,9 +26,10 @@ def up(env=None):
 def measure(env=None):
     """Let each agent measure how fast it gets to the server."""
     env["results"] = {}
-    for agent in env["roles"]["agent"]:  # one after the other: iperf3 serves one at a time
-        (result,) = en.run_command("iperf3 --client server --time 1 --json", roles=[agent])
-        env["results"][agent.alias] = json.loads(result.stdout)
+    with env["provider"].phase("run"):  # for `enoslib-nxc report`
+        for agent in env["roles"]["agent"]:  # in turn: iperf3 serves one at a time
+            (result,) = en.run_command("iperf3 --client server --time 1 --json", roles=[agent])
+            env["results"][agent.alias] = json.loads(result.stdout)
 
 
 @en.enostask()
