@@ -25,7 +25,7 @@ SMOKE_MEGABYTES = 2
 TIMEOUT = 700.0
 """Seconds for one way to all hosts."""
 
-SEND, HTTP, TREE = "send", "http", "taktuk"
+SEND, HTTP, CHAIN, TREE = "send", "http", "chain", "taktuk"
 
 
 @contextmanager
@@ -41,6 +41,7 @@ def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
             # one link carries all copies: with more hosts there is not time enough
             Contestant(SEND, partial(_spread, lab, image, SEND), trial.sizes[:1]),
             Contestant(HTTP, partial(_spread, lab, image, HTTP), few),
+            Contestant(CHAIN, partial(_spread, lab, image, CHAIN)),
             Contestant(TREE, partial(_spread, lab, image, TREE)),
         ]
 
@@ -80,15 +81,17 @@ until every host has found the digest right. All ways are this package's:
 
 - send: over ssh to each, all at once, which `kexec.push: send` does. One link carries all
   copies, so that N hosts take N times as long: it is measured for one host alone.
-- http: each fetches it from the source, all at once, as `kexec.push: auto` has it. The same
-  holds; {LARGE} hosts would take {LARGE * MEGABYTES * 8 / MEGABITS:.0f} s.
+- http: each fetches it from the source, all at once: `kexec.push: http`. The same holds;
+  {LARGE} hosts would take {LARGE * MEGABYTES * 8 / MEGABITS:.0f} s.
+- chain: each takes it from the host before it while that one receives it, the first from the
+  source: `kexec.push: chain`, which `auto` is for three hosts or more.
 - taktuk: in a tree of ssh connections from the source, as `g5k.push: taktuk` does on a site.
 """,
     varies="hosts",
     sizes=(1, 8, LARGE),
     smoke=(1, 2),
     open=contestants,
-    goals=(Goal(f"{LARGE} hosts, over one", growth(1, LARGE, ours=TREE), at_most=2),),
+    goals=(Goal(f"{LARGE} hosts, over one", growth(1, LARGE, ours=CHAIN), at_most=2),),
     repetitions=3,
     needs=(("taktuk", "taktuk"), ("tc", "iproute2"), ("sshd", "openssh-server")),
 )

@@ -192,10 +192,12 @@ class Kexec(Section):
     The time for copies to them counts towards deadlines.boot.
     """
 
-    push: Literal["auto", "send", "http"] = Field(
+    push: Literal["auto", "send", "http", "chain"] = Field(
         "auto",
         description="how kernel and initrd get to a host that lacks them: send: over ssh; "
-        "http: it fetches them from here; auto: http where it can, else send",
+        "http: it fetches them from here; chain: from the host before it, which has them from "
+        "here, by Python 3; auto: chain for 3 hosts or more, else http, where all can, else "
+        "send",
     )
     keep_address: Literal["auto", "yes", "no"] = Field(
         "auto",

@@ -11,15 +11,19 @@ import secrets
 import shutil
 import socket
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import parse_qsl
 
-Content = bytes | Path
+Answer = Callable[[str, Mapping[str, str]], bytes]
+"""Called with the address of who asks, and what (the query); raises ValueError to refuse."""
+
+Content = bytes | Path | Answer
 
 
 class _Server(ThreadingHTTPServer):
@@ -47,7 +51,7 @@ class ContextServer:
 
         Args:
             name: last part of its path, for people.
-            content: the bytes, or the file that has them.
+            content: the bytes, or the file that has them, or what makes them when asked.
 
         Returns:
             Its URL.
@@ -69,19 +73,34 @@ class ContextServer:
             def do_GET(self) -> None:
                 if self.client_address[0] not in clients:
                     self.send_error(HTTPStatus.FORBIDDEN)
-                elif self.path not in published:
-                    self.send_error(HTTPStatus.NOT_FOUND)
-                else:
-                    # a machine that turns away tries again by itself
-                    with suppress(ConnectionError):
-                        self._send(published[self.path])
+                    return
+                path, _, query = self.path.partition("?")
+                content = published.get(path)
+                # a machine that turns away tries again by itself
+                with suppress(ConnectionError):
+                    if content is None:
+                        self.send_error(HTTPStatus.NOT_FOUND)
+                    elif isinstance(content, bytes | Path):
+                        self._send(content)
+                    else:
+                        self._answer(content, dict(parse_qsl(query)))
 
-            def _send(self, content: Content) -> None:
+            def _answer(self, content: Answer, asked: Mapping[str, str]) -> None:
+                try:
+                    self._send(content(self.client_address[0], asked))
+                except ValueError:
+                    self.send_error(HTTPStatus.BAD_REQUEST)
+
+            def _send(self, content: bytes | Path) -> None:
                 with _opened(content) as source:
                     size = source.seek(0, 2)
-                    source.seek(0)
-                    self.send_response(HTTPStatus.OK)
-                    self.send_header("Content-Length", str(size))
+                    first = _first_byte(self.headers.get("Range", ""), size)
+                    source.seek(first)
+                    status = HTTPStatus.PARTIAL_CONTENT if first else HTTPStatus.OK
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(size - first))
+                    if first:
+                        self.send_header("Content-Range", f"bytes {first}-{size - 1}/{size}")
                     self.end_headers()
                     shutil.copyfileobj(source, self.wfile)
 
@@ -91,7 +110,14 @@ class ContextServer:
         return Handler
 
 
-def _opened(content: Content) -> BinaryIO:
+def _first_byte(asked: str, size: int) -> int:
+    """Return from where a file is asked for ("bytes=5-"); of other parts all is sent."""
+    unit, _, first = asked.partition("=")
+    known = unit == "bytes" and first.endswith("-") and first[:-1].isdecimal()
+    return int(first[:-1]) if known and int(first[:-1]) < size else 0
+
+
+def _opened(content: bytes | Path) -> BinaryIO:
     return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 

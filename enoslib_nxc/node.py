@@ -1,4 +1,4 @@
-"""The shell scripts that run on machines: read, short, and sent over ssh's input.
+"""The scripts that run on machines: read, short, and sent over ssh's input.
 
 They are in `playbooks/` at the top of the repository. A user's own of the same name, in
 `$XDG_CONFIG_HOME/enoslib-nxc/playbooks`, takes the place of ours.
@@ -11,6 +11,9 @@ import shlex
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+
+END = "END_OF_PYTHON"
+"""No script has it as a line."""
 
 
 def own_directory() -> Path:
@@ -30,12 +33,13 @@ def text(name: str) -> str:
     """Return a script.
 
     Args:
-        name: its file name without `.sh`.
+        name: its file name; without its end, if that is `.sh`.
     """
-    own = own_directory() / f"{name}.sh"
+    name = name if "." in name else f"{name}.sh"
+    own = own_directory() / name
     if own.is_file():
         return own.read_text(encoding="utf-8")
-    ours = files("enoslib_nxc") / "playbooks" / f"{name}.sh"
+    ours = files("enoslib_nxc") / "playbooks" / name
     return ours.read_text(encoding="utf-8")
 
 
@@ -48,6 +52,18 @@ def function(name: str, script: str, values: Mapping[str, str]) -> str:
         values: its variables.
     """
     return f"{name}() (\n{assignments(values)}{text(script)}\n)\n"
+
+
+def python_function(name: str, script: str, values: Mapping[str, str]) -> str:
+    """Return shell text that makes a script in Python, with its values, a function.
+
+    Args:
+        name: of the function.
+        script: file name of the script without `.py`.
+        values: what is in its environment.
+    """
+    run = f"python3 -I - <<'{END}'\n{text(f'{script}.py')}\n{END}"
+    return f"{name}() (\nexport {' '.join(values)}\n{assignments(values)}{run}\n)\n"
 
 
 def assignments(values: Mapping[str, str]) -> str:

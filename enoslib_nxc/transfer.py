@@ -33,6 +33,21 @@ have=$(look) || exit
 [ "$have" = {WHOLE} ] || {{ fetch && accept > /dev/null; }}
 """
 
+RELAY_UNLESS_THERE = f"""
+have=$(look) || exit
+[ "$have" = {WHOLE} ] || relay
+"""
+
+WAYS = """
+fetch || exit
+echo http
+command -v python3 > /dev/null && echo chain
+exit 0
+"""
+
+ENDING_SECONDS = 5.0
+"""For a relay to end by itself, once its time is over."""
+
 _taking = Lock()
 
 _parts: dict[str, Lock] = {}
@@ -52,6 +67,7 @@ class File:
         sha256: its digest (hex), also its name there.
         store_path: where a machine with the same store has it.
         url: where machines can fetch it, "" to send it over ssh.
+        chain: where they ask which of them to take it from; "" where none has it for others.
         lent: where machines have it in a home that only its owner can read; "" if nowhere.
         owner: that owner's login.
     """
@@ -60,6 +76,7 @@ class File:
     sha256: str
     store_path: str
     url: str = ""
+    chain: str = ""
     lent: str = ""
     owner: str = ""
 
@@ -155,6 +172,33 @@ class Place:
         )
         self._sh("".join(functions) + FETCH_UNLESS_THERE, timeout)
 
+    def relay(self, file: File, timeout: float) -> str:
+        """Have a file on the machine from another one, and pass it on to the next.
+
+        Args:
+            file: which; it has a chain.
+            timeout: seconds.
+
+        Returns:
+            Why it had to fetch some of it from the URL, "" if it had not, or was to.
+
+        Raises:
+            CommandError: it did not get there whole.
+        """
+        with self._alone(file, timeout) as left:
+            part = self.part(file)
+            values = {
+                "CHAIN": file.chain,
+                "URL": file.url,
+                "FILE": self.target(file),
+                "PART": part,
+                "SHA256": file.sha256,
+                "SECONDS": f"{left:.0f}",
+            }
+            look = node.function("look", "place", self._asked("look", file, part))
+            text = look + node.python_function("relay", "relay", values) + RELAY_UNLESS_THERE
+            return self._sh(text, left + ENDING_SECONDS).strip()
+
     def look(self, file: File, by: str) -> bool:
         """Tell whether the machine has a file; make our directory there for it if not.
 
@@ -209,6 +253,19 @@ class Place:
         """
         name = by or (self.access.name if self.access else "here")
         return f"{self.target(file)}.part-{_RUN}-{os.getpid()}-{name}"
+
+    def ways(self, url: str) -> frozenset[str]:
+        """Return by what the machine can get files: "http", if it reaches a URL, and "chain".
+
+        Args:
+            url: of a few bytes.
+        """
+        probe = _fetched(url, "/dev/null", PROBE_SECONDS)
+        text = node.function("fetch", "fetch", probe) + WAYS
+        try:
+            return frozenset(self._sh(text, QUESTION_SECONDS).split())
+        except CommandError:
+            return frozenset()
 
     def can_fetch(self, url: str) -> bool:
         """Tell whether the machine gets an answer from a URL."""

@@ -10,21 +10,29 @@ command -v taktuk > /dev/null || exit 0
 [ "$ACTION" = spread ] || { echo here; exit; }
 umask 077
 export LC_ALL=C
-own=$(mktemp -d) || exit
-trap 'rm -rf "$own"' EXIT
+there=
+own=$(mktemp -d) && directory=$(dirname "$PART") || exit
+trap 'rm -rf "$own" "$there"; rmdir "$directory" 2> /dev/null' EXIT
 trap 'exit 1' HUP INT TERM PIPE
-printf '%s\n' "$KEYS" > "$own/hosts" && printf '%s\n' "$NODES" > "$own/nodes" || exit
 
-# the one file is there at the root of the tree, the other everywhere else
-there=$(dirname "$PART")/hosts
+# the keys have one path in the whole tree: nodes pass them on as they got them. Another tree
+# may want the directory too, or remove it once it is done
+for attempt in 1 2 3 4 5; do
+    mkdir -m 0700 "$directory" 2> /dev/null
+    { [ -O "$directory" ] && [ ! -L "$directory" ]; } || continue
+    there=$(mktemp "$directory/hosts.part-XXXXXX" 2> /dev/null) && break
+done
+[ -n "$there" ] || { echo "there is no place for host keys: $directory"; exit 1; }
+printf '%s\n' "$KEYS" > "$there" && printf '%s\n' "$NODES" > "$own/nodes" || exit
+
 connector="ssh -A -T -F none -p $PORT -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=15"
 connector="$connector -o ServerAliveInterval=10 -o ControlPath=none -o StrictHostKeyChecking=yes"
-connector="$connector -o UserKnownHostsFile=$own/hosts -o GlobalKnownHostsFile=$there"
+connector="$connector -o UserKnownHostsFile=$there -o GlobalKnownHostsFile=/dev/null"
 # of the events in taktuk(1): connection failed, connection lost; file reception failed
 events='$line == 3 || $line == 5 ? "$peer: ".event_msg($line)."\n" :'
 events="state=$events"' $line == 14 ? "$host: ".event_msg($line)."\n" : undef'
 {
-    timeout -k 5 "$SECONDS" taktuk -s -d 2 -t 30 -l root -c "$connector" -S "$own/hosts:$there" \
+    timeout -k 5 "$SECONDS" taktuk -s -d 2 -t 30 -l root -c "$connector" -S "$there:$there" \
         -o connector='"$peer: $line\n"' -o taktuk='"$host: $line\n"' \
         -o "$events" \
         -f "$own/nodes" broadcast put [ "$FILE" ] [ "$PART" ] < /dev/null ||

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from enoslib_nxc import agent, node, parallel
-from enoslib_nxc.boots import taktuk
+from enoslib_nxc.boots import chain, taktuk
 from enoslib_nxc.context_server import ContextServer
 from enoslib_nxc.errors import CommandError, NxcError
 from enoslib_nxc.nix.provenance import digest
@@ -47,6 +47,18 @@ def by_http(told: Told, file: File, places: Mapping[str, Place]) -> None:
         server.close()
 
 
+def by_chain(told: Told, file: File, places: Mapping[str, Place]) -> None:
+    """Have each take it from the one before, and the first from here: `kexec.push: chain`."""
+    server = ContextServer(told["source"], set(places))
+    try:
+        url = server.publish(file.path.name, file.path)
+        fetched = File(file.path, file.sha256, file.store_path, url=url)
+        chained = chain.chained(fetched, server)
+        _each(places, lambda host: _helped(places[host].relay(chained, SECONDS)))
+    finally:
+        server.close()
+
+
 def by_taktuk(told: Told, file: File, places: Mapping[str, Place]) -> None:
     """Spread it in a tree, as from a frontend of Grid'5000: `g5k.push: taktuk`."""
     _each(places, lambda host: places[host].look(file, taktuk.PART))
@@ -68,7 +80,18 @@ def by_taktuk(told: Told, file: File, places: Mapping[str, Place]) -> None:
         raise CommandError(error.brief, details=f"{error.details}\n{said}") from error
 
 
-WAYS: dict[str, Way] = {"send": by_send, "http": by_http, "taktuk": by_taktuk}
+WAYS: dict[str, Way] = {
+    "send": by_send,
+    "http": by_http,
+    "chain": by_chain,
+    "taktuk": by_taktuk,
+}
+
+
+def _helped(why: str) -> None:
+    """Refuse a chain that broke: it is not what is measured."""
+    if why:
+        raise CommandError("the source had to help", details=why)
 
 
 def _each(places: Mapping[str, Place], work: Callable[[str], object]) -> None:

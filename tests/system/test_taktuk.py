@@ -32,27 +32,34 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root makes file systems for the nodes"
 )
 
-HOSTS = ("agent1", "agent2", "agent3", "agent4")
+MANY = tuple(f"agent{number}" for number in range(1, 9))
+"""So many that nodes to which no key was sent from the root pass them on."""
+
+HOSTS = MANY[:4]
 SIZE = 5 << 20
 ROOM = "16m"
 
 
 class Node(LoopbackSsh):
-    """A node: an sshd at an address of its own, with a file system of its own at one path.
+    """A node: an sshd at an address of its own, with file systems of its own at two paths.
 
     Args:
         directory: where its keys and configuration go.
         number: its address is 127.0.9.NUMBER.
-        disk: the path.
+        disk: the path where files go.
+        temporary: the path where the frontend has others, which no node is to see.
         port: that of all nodes.
     """
 
-    def __init__(self, directory: Path, number: int, disk: Path, port: int) -> None:
+    def __init__(
+        self, directory: Path, number: int, disk: Path, temporary: Path, port: int
+    ) -> None:
         super().__init__(directory, address=f"127.0.9.{number}")
         self.port = port
-        mount = 'mount -t tmpfs -o size=$1 tmpfs "$2" && shift 2 && exec "$@"'
+        mount = 'mount -t tmpfs -o size=$1 tmpfs "$2" && mount -t tmpfs tmpfs "$3"'
         private = ["unshare", "--mount", "--propagation", "private"]
-        self.wrapped = [*private, "sh", "-c", mount, "sh", ROOM, str(disk)]
+        paths = [ROOM, str(disk), str(temporary)]
+        self.wrapped = [*private, "sh", "-c", f'{mount} && shift 3 && exec "$@"', "sh", *paths]
 
     def on(self, *words: str) -> str:
         """Run a command with its file system."""
@@ -80,8 +87,9 @@ class Site:
             temporary.mkdir()
             frontend = LoopbackSsh(self.place / "frontend", HOME=self.home, TMPDIR=temporary)
             self.frontend = stack.enter_context(frontend)
-            for number, host in enumerate(HOSTS, 1):
-                node = Node(self.place / host, number, self.disk, self.frontend.port)
+            for number, host in enumerate(MANY, 1):
+                port = self.frontend.port
+                node = Node(self.place / host, number, self.disk, temporary, port)
                 self.nodes[host] = stack.enter_context(node)
                 shutil.copy(self.place / "id_ed25519.pub", node.directory / "authorized")
             self._stack = stack.pop_all()
@@ -153,6 +161,7 @@ def clean(site, monkeypatch):
     # neither a process of TakTuk's, nor an agent, nor a file on the frontend is left
     lab.until(lambda: not _left(site), 20)
     assert list((site.place / "tmp").iterdir()) == []
+    assert list(site.disk.iterdir()) == []
 
 
 def _left(site: Site) -> list[list[str]]:
@@ -234,6 +243,12 @@ def watched():
         thread.join()
 
 
+def test_the_tree_goes_as_deep_as_it_must(site, tmp_path, files):
+    run, places = site.run(tmp_path, MANY, "taktuk")
+    told = brought(run, places)
+    assert told == {host: ["kernel by taktuk", "initrd by taktuk"] for host in MANY}
+
+
 @pytest.mark.parametrize("push", ["taktuk", pytest.param("send", marks=pytest.mark.full)])
 def test_all_nodes_get_the_files_from_the_site(site, tmp_path, files, monkeypatch, push):
     run, places = site.run(tmp_path, HOSTS, push)
@@ -243,12 +258,12 @@ def test_all_nodes_get_the_files_from_the_site(site, tmp_path, files, monkeypatc
     # from here each went to the home, once; from the frontend to two, and on from there
     assert sent == [("kernel", "127.0.0.1"), ("initrd", "127.0.0.1")]
     assert leaves
-    for host, node in site.nodes.items():
-        directory = places[host].directory
+    for host, place in places.items():
+        node, directory = site.nodes[host], place.directory
         for file in files:
             assert node.on("sha256sum", f"{directory}/{file.sha256}").split()[0] == file.sha256
-        names = node.on("ls", directory).split()
-        assert sorted(names) == sorted(["hosts", *(file.sha256 for file in files)])
+        names = [n for n in node.on("ls", directory).split() if not n.startswith("hosts.")]
+        assert sorted(names) == sorted(file.sha256 for file in files)
         assert node.on("stat", "-c", "%U %a", directory).split() == ["root", "700"]
 
 
