@@ -440,3 +440,10 @@ class TestBuild:
         project.forget()
         assert (project.composition / "composition.nix").read_text() == "as it was"
         assert not project.store.exists()
+
+
+def test_the_page_of_the_figures_is_current():
+    found = page.PAGE.read_text(encoding="utf-8")
+    assert found == page.page([command.known(name) for name in command.NAMES]), (
+        "run scripts/benchmark page"
+    )
