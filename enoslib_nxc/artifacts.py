@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 from enoslib_nxc import debian, nix, ssh
@@ -68,14 +70,15 @@ def at_hand(settings: Settings, previous: Artifacts | None) -> Artifacts | None:
 def _made(settings: Settings, flake: str, report: Reporter, keep: Path) -> Artifacts:
     """Fetch and build, all under one deadline."""
     deadline = Deadline(settings.deadlines.build)
-    prepared = _prepared(settings, flake, report)
+    chosen = functools.cache(lambda: nix.choose(settings.build, site=_builder(settings)))
+    prepared = _prepared(settings, flake, report, chosen)
     return nix.build(
         settings,
         flake=prepared,
         report=report,
         timeout=deadline.remaining(),
         given=settings.composition,
-        site=_builder(settings),
+        chosen=chosen,
         keep=keep,
     )
 
@@ -106,14 +109,16 @@ def _builder(settings: Settings) -> nix.Site:
     )
 
 
-def _prepared(settings: Settings, flake: str, report: Reporter) -> str:
+def _prepared(
+    settings: Settings, flake: str, report: Reporter, chosen: Callable[[], nix.NixStore]
+) -> str:
     """Fetch the sources of a composition of Debian packages; others need no such step."""
     directory = Path(flake.removeprefix("path:")).expanduser()
     if not (directory / debian.LOCK_NAME).is_file():
         return flake
     prepared = debian.prepare(
         directory,
-        store=nix.choose(settings.build, site=_builder(settings)),
+        store=chosen(),
         locked=settings.build.locked,
         report=report,
         timeout=settings.deadlines.build,

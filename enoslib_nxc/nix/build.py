@@ -19,7 +19,6 @@ from enoslib_nxc.events import Phase, Reporter, Step, step
 from enoslib_nxc.nix import failures, provenance, remote, setup_toml, source
 from enoslib_nxc.nix.events import BuildLog
 from enoslib_nxc.nix.reuse import fingerprint
-from enoslib_nxc.nix.site import HERE, Site
 from enoslib_nxc.nix.source import Source
 from enoslib_nxc.nix.store import NixStore, choose
 from enoslib_nxc.nix.target import Target
@@ -35,7 +34,7 @@ def build(
     report: Reporter,
     timeout: float,
     given: str = "",
-    site: Site = HERE,
+    chosen: Callable[[], NixStore] | None = None,
     keep: Path | None = None,
 ) -> Artifacts:
     """Build a composition, here or on `build.on`.
@@ -46,7 +45,7 @@ def build(
         report: where progress goes.
         timeout: seconds for all of it.
         given: what the user calls the flake, where it is a copy.
-        site: the machine of `build.on`.
+        chosen: gives the store to build in; the one of this machine by default.
         keep: link to make to the compose info, which keeps it and all that it names from
             Nix's garbage collector while the link is there. What another machine built is
             copied here, out of its reach.
@@ -66,7 +65,8 @@ def build(
             artifacts = _prebuilt(settings, place.file)
             origin = provenance.collect(artifacts, flake=given)
         else:
-            artifacts, origin = _built(settings, place, given, running, timeout, site, keep)
+            store = chosen() if chosen else choose(settings.build)
+            artifacts, origin = _built(settings, place, given, running, timeout, store, keep)
     return artifacts.model_copy(update={"fingerprint": mark, "provenance": origin})
 
 
@@ -105,7 +105,7 @@ def _built(
     given: str,
     running: Step,
     timeout: float,
-    site: Site,
+    store: NixStore,
     keep: Path | None,
 ) -> tuple[Artifacts, Provenance]:
     deadline = time.monotonic() + timeout
@@ -114,7 +114,6 @@ def _built(
         return max(0.1, deadline - time.monotonic())
 
     setup = setup_toml.resolve(settings.build, place.directory)
-    store = choose(settings.build, site=site)
     name = "" if settings.all_in_one else settings.composition_name
     with ExitStack() as stack:
 
@@ -128,7 +127,7 @@ def _built(
             given=given,
             git_directory=place.directory if place.git else None,
         )
-        link = ("--out-link", str(keep)) if keep and not site.wrap else ("--no-link",)
+        link = ("--out-link", str(keep)) if keep and not store.site.wrap else ("--no-link",)
         flags = (*link, *setup.nix_flags, *settings.build.nix_flags)
         path = run_nix(store, target, flags, running, left)
     if store.site.wrap:

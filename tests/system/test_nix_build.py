@@ -132,7 +132,11 @@ def build(
     events: list[Event] = []
     site = nix.site(conf.build, lambda _, words: (wrap or list)(words))
     artifacts = nix.build(
-        conf, flake=str(flake), report=events.append, timeout=timeout, site=site
+        conf,
+        flake=str(flake),
+        report=events.append,
+        timeout=timeout,
+        chosen=lambda: nix.choose(conf.build, site=site),
     )
     return artifacts, events
 
