@@ -19,6 +19,9 @@ from enoslib_nxc.transfer import File
 LEAST = 3
 """Hosts for whom a chain is worth its while."""
 
+LEAST_BYTES = 16 << 20
+"""Size of a file for which it is: Python has to start on each host."""
+
 
 @dataclass(frozen=True)
 class Link:

@@ -51,7 +51,8 @@ class Serving:
                 raise _no_way_back(refused, push=push, inline=inline)
             return
         if push != "send":
-            self._offer(chained=self._worth(run, len(places), unable["chain"]))
+            chained = self._worth(run, len(places), unable["chain"])
+            self._offer(0 if push == "chain" else chain.LEAST_BYTES, chained=chained)
         if not inline:
             self.context_url = self._publish("deployment.json", run.context.text.encode())
 
@@ -125,13 +126,14 @@ class Serving:
             for way in ("http", "chain")
         }
 
-    def _offer(self, *, chained: bool) -> None:
-        """Have machines fetch the files, or take them from each other."""
+    def _offer(self, least: int, *, chained: bool) -> None:
+        """Have machines fetch the files, or take those of a size from each other."""
         assert self._server  # noqa: S101
         offered = []
         for file in self.files:
             served = replace(file, url=self._publish(file.path.name, file.path))
-            offered.append(chain.chained(served, self._server) if chained else served)
+            large = file.path.stat().st_size >= least
+            offered.append(chain.chained(served, self._server) if chained and large else served)
         self.files = tuple(offered)
 
     def _publish(self, name: str, content: Content) -> str:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from enoslib_nxc import context_server, parallel
-from enoslib_nxc.boots import serving
+from enoslib_nxc.boots import chain, serving
 from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.errors import CommandError
 from enoslib_nxc.nix.provenance import digest
@@ -31,6 +31,11 @@ from tests.unit import factory
 HOSTS = ("agent1", "agent2", "agent3", "agent4")
 SIZE = 4 << 20
 STEP = 64 << 10
+
+
+@pytest.fixture(autouse=True)
+def whatever_size(monkeypatch):
+    monkeypatch.setattr(chain, "LEAST_BYTES", 0)
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,8 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "address_towards", lambda _host: "10.0.0.9")
     monkeypatch.setattr(delivery, "PAUSE_SECONDS", 0)
 
+    monkeypatch.setattr(chain, "LEAST_BYTES", 0)
+
     def lab(*hosts, push, kind=Host):
         kind = type("Kind", (kind,), {"calls": []})
         run = factory.run(tmp_path, factory.deployment(*hosts), kexec={"push": push})
@@ -236,5 +238,13 @@ def test_one_command_asks_relays_and_takes(monkeypatch):
         assert f"\n{value}\n" in text
 
 
-def test_three_are_worth_a_chain():
+def test_three_are_worth_a_chain_of_what_is_large(lab, monkeypatch):
     assert chain.LEAST == 3
+    monkeypatch.setattr(chain, "LEAST_BYTES", 1 << 30)
+    for push, way in (("auto", "fetch"), ("chain", "relay")):
+        run, places, _, kind = lab(*HOSTS, push=push)
+        made = Serving()
+        made.prepare(run, places, inline=True)
+        made.bring(run, "agent1", places["agent1"], Deadline(9))
+        made.close()
+        assert kind.calls == [f"{way} kernel", f"{way} initrd"]
