@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.lab import ns_calls
 
+KEXEC = Path(__file__).with_name("kexec.sh").read_bytes()
+"""What is in place of kexec(8); a host does not see where this file is."""
+
 CONFIG = """Port 22
 HostKey /run/lab/host_key
 AuthorizedKeysFile /root/.ssh/authorized_keys
@@ -149,7 +152,7 @@ def _system(host: Host, line: str) -> None:
         path.write_text(f"{text}\n")
         ns_calls.mount(str(path), real[name], flags=ns_calls.BIND)
     stand_in = Path("/run/bin/kexec")
-    stand_in.write_bytes(Path(__file__).with_name("kexec.sh").read_bytes())
+    stand_in.write_bytes(KEXEC)
     stand_in.chmod(0o755)
     Path("/etc/resolv.conf").unlink(missing_ok=True)
     Path("/run/sshd_config").write_text(CONFIG)

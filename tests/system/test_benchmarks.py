@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[2]
 NEED_ROOT = {"kexec", "scale", "fanout", "again"}
 """Those whose hosts or network are network namespaces."""
 
+LONG = {"kexec", "cycle", "build", "again"}
+"""Those that take minutes, the smallest too: three systems are booted, or images built."""
+
 NEVER = {("vm", "nxc")}
 """Contestants that fail, which the page says."""
 
@@ -108,7 +111,9 @@ def asked(name: str) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.full) if n in LONG else n for n in NAMES]
+)
 def test_smoke(name, run, tmp_path):
     if name in NEED_ROOT and os.geteuid() != 0:
         pytest.skip("only root makes the network of this benchmark")
