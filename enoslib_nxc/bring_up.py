@@ -64,11 +64,11 @@ class BringUp:
         if not pending:
             with step(run.report, Phase.BOOT, "boot machines") as boot:
                 boot.noop(f"all {len(wanted)} machines run what they should")
-            return self._provision(run, reports)
+            return self._provision(run, reports, met=False)
         with step(run.report, Phase.BOOT, f"boot {_names(pending)}"):
             run, arrived, failed = self._boot(run, wanted, pending, forced)
             run = accept_losses(run, self.boot, failed)
-        return self._provision(run, {**reports, **arrived})
+        return self._provision(run, {**reports, **arrived}, met=bool(arrived))
 
     def _settled(
         self, run: Run, wanted: Mapping[str, Identity], forced: set[str]
@@ -189,9 +189,9 @@ class BringUp:
             return set_up(run, access, report, self.keys)
         return report
 
-    def _provision(self, run: Run, reports: Mapping[str, Report]) -> Run:
+    def _provision(self, run: Run, reports: Mapping[str, Report], *, met: bool) -> Run:
         """Set up what is up."""
-        provision(run, reports, self.keys, reach=self.reach, boot=self.boot)
+        provision(run, reports, self.keys, reach=self.reach, boot=self.boot, met=met)
         return run
 
 

@@ -46,6 +46,7 @@ def provision(
     *,
     reach: Callable[[Run, str], Access],
     boot: Boot,
+    met: bool = False,
 ) -> None:
     """Bring trust and host names of every machine up to date, without a boot.
 
@@ -55,13 +56,14 @@ def provision(
         keys: of the deployment.
         reach: gives the access to a machine.
         boot: has what machines wrote last.
+        met: whether some were set up as they arrived (`set_up`).
 
     Raises:
         BootError: some could not be set up; the details name each.
     """
     todo = [host for host, report in reports.items() if _lacks(run, report, keys)]
     with step(run.report, Phase.PROVISION, "trust and host names") as provisioning:
-        if not todo:
+        if not (todo or met):
             provisioning.noop("trust and host names are up to date")
         failed = parallel.each(
             todo, lambda host: set_up(run, reach(run, host), reports[host], keys)

@@ -114,7 +114,7 @@ class Arriving(KadeployBoot):
     """Nodes answer as they were deployed; this test has none."""
 
     def arrive(self, run, access, deadline):
-        host = access
+        host = access.name
         return Report("boot", factory.identity(host), run.context.hosts_digest, "/python", "")
 
 
@@ -150,7 +150,10 @@ def run(tmp_path, site, grid):
 
 
 def go(run, boot=None):
-    act = bring_up.BringUp(boot or Arriving(), KEYS, lambda _run, host: host, Deadline(600))
+    def reach(_run, host):
+        return Access(host, host, 22, "root", None, None)
+
+    act = bring_up.BringUp(boot or Arriving(), KEYS, reach, Deadline(600))
     wanted = {host: factory.identity(host) for host in run.deployment.machines}
     return act(run, wanted)
 

@@ -25,6 +25,8 @@ FROM_BOOT = [
     "boot done server start",
     "boot started server come up",
     "boot done server come up",
+    "provision started server set up",
+    "provision done server set up",
     "boot done",
     "provision started",
     "provision done",
