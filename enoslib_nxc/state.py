@@ -257,6 +257,8 @@ def claim(job_name: str) -> Iterator[Home]:
             (home.path / "owner").unlink(missing_ok=True)
             if not home.record.exists():
                 home.remove()
+        # what Ansible has forked may have it open a moment longer
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
 
 

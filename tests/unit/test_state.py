@@ -99,3 +99,20 @@ def test_the_deployment_json_is_whole_for_whoever_reads_it(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [home.node_context.name]
     with pytest.raises(StateError, match="cannot be kept in"):
         Home(tmp_path / "gone").put_context("new")
+
+
+def test_what_was_forked_meanwhile_does_not_hold_it(monkeypatch):
+    forks = []
+    lock = state._lock
+
+    def forked(home):
+        handle = lock(home)
+        forks.append(os.dup(handle))
+        return handle
+
+    monkeypatch.setattr(state, "_lock", forked)
+    for _ in range(2):
+        with state.claim("forked"):
+            pass
+    for handle in forks:
+        os.close(handle)
