@@ -112,7 +112,7 @@ def test_what_was_forked_meanwhile_does_not_hold_it(monkeypatch):
 
     monkeypatch.setattr(state, "_lock", forked)
     for _ in range(2):
-        with state.claim("forked"):
-            pass
+        with state.claim("forked") as home:
+            home.save(factory.deployment("server"))
     for handle in forks:
         os.close(handle)
