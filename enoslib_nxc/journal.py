@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from enoslib_nxc import whole
 
 
 def append(file: Path, lines: Iterable[str]) -> None:
@@ -67,7 +68,7 @@ def shorten(file: Path, chosen: Callable[[Sequence[str]], Sequence[str]]) -> Non
         before = lines(file)
         after = chosen(before)
         if len(after) < len(before):
-            _replace(file, "\n".join(after))
+            whole.write(file, "\n".join(after))
 
 
 def remove(file: Path) -> bool:
@@ -84,19 +85,6 @@ def remove(file: Path) -> bool:
     with _locked(file.parent):
         file.unlink(missing_ok=True)
     return True
-
-
-def _replace(file: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".runs-")  # for the owner only
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import fcntl
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from enoslib_nxc import whole
 from enoslib_nxc.errors import StateError
 from enoslib_nxc.model import RECORD_VERSION, Deployment, Machine
 from enoslib_nxc.names import JOB_NAME_PATTERN
@@ -144,7 +144,7 @@ class Home:
         """
         text = deployment.model_dump_json(indent=1)
         try:
-            _write_whole(self.record, text)
+            whole.write(self.record, text)
         except OSError as error:
             raise _unwritable(self.record, error) from error
 
@@ -155,7 +155,7 @@ class Home:
             StateError: it cannot be written.
         """
         try:
-            _write_whole(self.node_context, text)
+            whole.write(self.node_context, text)
         except OSError as error:
             raise _unwritable(self.node_context, error) from error
 
@@ -172,7 +172,7 @@ class Home:
         try:
             for directory in (self.composition, self.shared):
                 directory.mkdir(mode=0o700, exist_ok=True)
-            _write_whole(self.composition / name, text)
+            whole.write(self.composition / name, text)
         except OSError as error:
             raise _unwritable(self.composition, error) from error
 
@@ -192,19 +192,6 @@ class Home:
     def remove(self) -> None:
         """Delete the directory with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _write_whole(file: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".deployment-")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _unwritable(path: Path, error: OSError) -> StateError:
