@@ -38,7 +38,9 @@ class AptRoot:
         self._timeout = timeout
         for part in ("state/lists/partial", "cache/archives/partial"):
             (root / part).mkdir(parents=True, exist_ok=True)
-        (root / "status").touch()
+        status = root / "status"
+        if not status.exists():  # apt's caches hold for as long as it does not change
+            status.touch()
 
     @property
     def _stamp(self) -> Path:
@@ -58,11 +60,16 @@ class AptRoot:
             "Dir::State": self.root / "state",
             "Dir::State::status": self.root / "status",
             "Dir::Cache": self.root / "cache",
+            # Debian's container images switch these off; each call then reads all lists anew
+            "Dir::Cache::pkgcache": "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             "APT::Sandbox::User": "root",  # no change of user: ours owns the directories
             "APT::Architecture": "amd64",
             "APT::Architectures": "amd64",
             "APT::Status-Fd": "2",
             "Acquire::Languages": "none",
+            # likewise: to read one entry of a compressed list, apt decompresses all before it
+            "Acquire::GzipIndexes": "false",
         }
         argv = [program, *(f"-o{key}={value}" for key, value in options.items()), *words]
         return shell.run(
@@ -118,7 +125,8 @@ class AptRoot:
         Raises:
             BuildError: it found no solution; a name is unknown.
         """
-        words = ["--simulate", "--yes", "--no-install-recommends", "install", *wanted]
+        # --simulate would tell the same, after looking at every package for each that it adds
+        words = ["-qq", "--print-uris", "--no-install-recommends", "install", *wanted]
         try:
             chosen = selected(self._apt("apt-get", words).stdout)
         except CommandError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from enoslib_nxc.debian.lock import Package, sanitise
 from enoslib_nxc.errors import BuildError
@@ -20,7 +21,8 @@ SCRIPT_ONLY = frozenset(
 
 _KERNEL = "linux-image-"
 
-_INST = re.compile(r"^Inst (\S+) (?:\[[^\]]*\] )?\((\S+) ")
+_URI = re.compile(r"^'\S+' ([^\s_]+)_([^\s_]+)_[^\s_]+\.deb \d+ ")
+"""A line of `apt-get --print-uris`: address, NAME_VERSION_ARCHITECTURE.deb, size, digest."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Stanza:
     provides: tuple[str, ...] = ()
 
 
-def selected(simulation: str) -> dict[str, str]:
-    """Return name -> version of what `apt-get --simulate install` would install."""
-    lines = (_INST.match(line) for line in simulation.splitlines())
-    return {match[1].partition(":")[0]: match[2] for match in lines if match}
+def selected(addresses: str) -> dict[str, str]:
+    """Return name -> version of what `apt-get --print-uris install` would download."""
+    lines = (_URI.match(line) for line in addresses.splitlines())
+    return {match[1]: unquote(match[2]) for match in lines if match}
 
 
 def parse_stanzas(text: str) -> list[Stanza]:
