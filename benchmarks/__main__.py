@@ -14,7 +14,7 @@ import click
 
 from benchmarks import computer, judge, page, results
 from benchmarks.benchmark import Benchmark
-from benchmarks.measure import Sample, Table, Trial, rounds
+from benchmarks.measure import MeasureError, Sample, Table, Trial, rounds
 
 NAMES = ("vm", "kexec", "cycle", "build", "scale", "fanout", "again", "afterwards", "imports")
 """The benchmarks, each a module with a `BENCHMARK`, in the order of the page."""
@@ -35,18 +35,30 @@ def known(name: str) -> Benchmark:
     "--repetitions", type=click.IntRange(1), help="Rounds, as far as 15 minutes allow."
 )
 @click.option(
+    "--without", multiple=True, metavar="CONTESTANT", help="Who does not take part, by name."
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path),
     help="Directory for the figures, instead of docs/performance and its page.",
 )
-def main(name: str, smoke: bool, repetitions: int | None, output: Path | None) -> None:
+def main(
+    name: str,
+    smoke: bool,
+    repetitions: int | None,
+    without: tuple[str, ...],
+    output: Path | None,
+) -> None:
     """Run the benchmark NAME beside its peers, or write the page of all figures."""
     if name == "page":
         page.write([known(each) for each in NAMES])
         return
     benchmark = known(name)
     _require(benchmark)
-    result = _run(benchmark, smoke, repetitions)
+    try:
+        result = _run(benchmark, smoke, repetitions, frozenset(without))
+    except MeasureError as error:
+        raise click.ClickException(f"{name}: {error}") from error
     table = Table(result.samples)
     click.echo(page.figures(benchmark, table))
     for goal in () if smoke else benchmark.goals:
@@ -72,7 +84,9 @@ def _require(benchmark: Benchmark) -> None:
         )
 
 
-def _run(benchmark: Benchmark, smoke: bool, repetitions: int | None) -> results.Result:
+def _run(
+    benchmark: Benchmark, smoke: bool, repetitions: int | None, without: frozenset[str]
+) -> results.Result:
     """Run it, with deployments of its own, of which nothing is left."""
     described, began = computer.here(), time.monotonic()
     samples = []
@@ -83,6 +97,7 @@ def _run(benchmark: Benchmark, smoke: bool, repetitions: int | None) -> results.
             repetitions=1 if smoke else repetitions or benchmark.repetitions,
             directory=Path(directory),
             smoke=smoke,
+            without=without,
             began=began,
         )
         with benchmark.open(trial) as contestants:

@@ -31,21 +31,26 @@ def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
     """Build both images, and deploy each once, so that caches are warm."""
     en.set_config(ansible_stdout="noop")
     (size,) = trial.sizes
-    made = ours.provider(JOB, ours.roles(size))
-    try:
-        made.init()
-        commands = guests.of(made, trial.directory / "baked")
-    finally:
-        ours.destroy(made)
-    project = nxc_vms.project(trial.directory / "nxc", commands)
     plain = stock.recorded(trial.directory, size)
     packages = stock.packages(trial.directory / "packages")
+    projects = [] if NXC in trial.without else [_nxc_project(trial.directory, size)]
     yield [
         Contestant(ENOSLIB, lambda _: _enoslib(plain, packages)),
         Contestant(OURS, _ours),
         Contestant(EXECO, _ours_by_execo),
-        Contestant(NXC, lambda size: _nxc(project, size)),
+        Contestant(NXC, lambda size: _nxc(projects[0], size)),
     ]
+
+
+def _nxc_project(directory: Path, size: int) -> Project:
+    """Make nxc's project, for the hardware that a deployment of ours has."""
+    made = ours.provider(JOB, ours.roles(size))
+    try:
+        made.init()
+        commands = guests.of(made, directory / "baked")
+    finally:
+        ours.destroy(made)
+    return nxc_vms.project(directory / "nxc", commands)
 
 
 def _enoslib(machines: Guests, packages: Path) -> Mapping[str, float]:

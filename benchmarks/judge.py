@@ -22,6 +22,7 @@ class Goal:
         at_most: the limit, where less is better.
         at_least: the limit, where more is better.
         unit: of the figures; "" for ratios.
+        cause: why it is missed, where it was: Markdown, a sentence or some.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Goal:
     at_most: float | None = None
     at_least: float | None = None
     unit: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)

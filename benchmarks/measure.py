@@ -70,6 +70,7 @@ class Trial:
         directory: of its own, removed afterwards.
         smoke: whether it is run for its own sake, as small as it can be, and no figure
             is kept.
+        without: contestants that do not take part.
         began: when the run did, on the clock of `rounds`; None for its first round.
     """
 
@@ -77,6 +78,7 @@ class Trial:
     repetitions: int
     directory: Path
     smoke: bool = False
+    without: frozenset[str] = frozenset()
     began: float | None = None
 
 
@@ -101,9 +103,13 @@ def rounds(
 
     Yields:
         What was measured.
+
+    Raises:
+        MeasureError: somebody is to be left out who is not there.
     """
     first = clock()
     began = first if trial.began is None else trial.began
+    contestants = _taking_part(contestants, trial.without)
     for repetition in range(trial.repetitions):
         now = clock()
         if repetition and now - began + (now - first) / repetition > BUDGET:
@@ -115,6 +121,16 @@ def rounds(
                 for sample in _samples(contestant, size, repetition):
                     told(sample)
                     yield sample
+
+
+def _taking_part(
+    contestants: Sequence[Contestant], without: frozenset[str]
+) -> Sequence[Contestant]:
+    names = [each.name for each in contestants]
+    if unknown := without.difference(names):
+        there = ", ".join(repr(name) for name in names)
+        raise MeasureError(f"no contestant {' nor '.join(sorted(unknown))}; there are {there}")
+    return [each for each in contestants if each.name not in without]
 
 
 def _turned(contestants: Sequence[Contestant], by: int) -> Sequence[Contestant]:

@@ -71,6 +71,8 @@ def section(benchmark: Benchmark, result: Result | None) -> str:
     parts = [head, figures(benchmark, table)]
     if told := _failures(table):
         parts.append(f"Failed:\n\n{told}")
+    if told := _causes(benchmark, table):
+        parts.append(f"Missed:\n\n{told}")
     picture = f"![{benchmark.title}](performance/{benchmark.name}.png)"
     parts.append(f"{picture}\n\n{_where(benchmark, result)}\n")
     return "\n".join(parts)
@@ -132,6 +134,13 @@ def _failures(table: Table) -> str:
                 count = failed.count(told)
                 lines.append(f"- {contestant}, {size}: {told} ({count} of the rounds)\n")
     return "".join(lines)
+
+
+def _causes(benchmark: Benchmark, table: Table) -> str:
+    missed = [goal for goal in benchmark.goals if judge(goal, table).met is False]
+    return "".join(
+        f"- {goal.text}: {goal.cause or 'nobody knows why yet'}\n" for goal in missed
+    )
 
 
 def _where(benchmark: Benchmark, result: Result) -> str:

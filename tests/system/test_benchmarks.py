@@ -23,8 +23,12 @@ ROOT = Path(__file__).parents[2]
 NEED_ROOT = {"kexec", "scale", "fanout", "again"}
 """Those whose hosts or network are network namespaces."""
 
-LONG = {"kexec", "cycle", "build", "again"}
-"""Those that take minutes, the smallest too: three systems are booted, or images built."""
+FEWER = {
+    "vm": ["nxc"],
+    "kexec": ["nxc"],
+    "cycle": ["nxc and execo", "enoslib-nxc and execo"],
+}
+"""Contestants whose machines take minutes to come up: with all of them it is a longer test."""
 
 NEVER = {("vm", "nxc")}
 """Contestants that fail, which the page says."""
@@ -111,13 +115,23 @@ def asked(name: str) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.full) if n in LONG else n for n in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_smoke(name, run, tmp_path):
+    measure(name, run, tmp_path, FEWER.get(name, []))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", FEWER)
+def test_smoke_of_all(name, run, tmp_path):
+    measure(name, run, tmp_path, [])
+
+
+def measure(name, run, tmp_path, without):
+    """Run a benchmark, and see that whoever takes part has figures."""
     if name in NEED_ROOT and os.geteuid() != 0:
         pytest.skip("only root makes the network of this benchmark")
-    child = start(run, name, "--smoke", "--output", str(tmp_path))
+    left_out = [word for one in without for word in ("--without", one)]
+    child = start(run, name, "--smoke", *left_out, "--output", str(tmp_path))
     try:
         said, _ = child.communicate(timeout=SECONDS)
     finally:
@@ -130,7 +144,8 @@ def test_smoke(name, run, tmp_path):
     failed = {contestant for contestant in contestants if (name, contestant) in NEVER}
     assert {contestant for contestant, _ in measured} == contestants - failed, said
     assert OURS in contestants or name == "fanout"  # all of its ways are ours
-    assert asked(name) <= measured, said
+    wanted = {(who, metric) for who, metric in asked(name) if who not in without}
+    assert wanted <= measured, said
     assert {file.name for file in tmp_path.iterdir()} == {
         f"{name}.{kind}" for kind in ("csv", "json", "png")
     }

@@ -107,6 +107,18 @@ class TestRounds:
         made = self.run([Contestant("a", lambda _: {"seconds": 2.0, "MiB": 3.0})])
         assert [(s.metric, s.value) for s in made] == [("seconds", 2.0), ("MiB", 3.0)]
 
+    def test_some_may_be_left_out(self):
+        trial = Trial((1,), 1, Path("/nowhere"), without=frozenset({"b"}))
+        three = [Contestant(name, lambda _: {"s": 1}) for name in "abc"]
+        made = rounds(three, trial, lambda _: None, lambda: 0.0)
+        assert [s.contestant for s in made] == ["a", "c"]
+
+    def test_nobody_is_left_out_who_is_not_there(self):
+        trial = Trial((1,), 1, Path("/nowhere"), without=frozenset({"x"}))
+        one = [Contestant("a", lambda _: {"s": 1})]
+        with pytest.raises(MeasureError, match="no contestant x; there are 'a'"):
+            next(rounds(one, trial, lambda _: None))
+
     def test_a_failure_is_kept_and_the_others_go_on(self):
         def fail(size):
             raise MeasureError("no\n  such   host")
@@ -229,6 +241,13 @@ class TestPage:
         assert "| 1 | enoslib-nxc | seconds | 1.50 | 1.50 to 1.50 | 1.50 | 1 |" in shown
         assert "| 1 | nxc |" not in shown
 
+    def test_the_cause_of_a_goal_is_told_where_it_is_missed(self):
+        met = Goal("one", lambda _: [1.0], at_most=1.0, cause="who knows")
+        missed = Goal("two", lambda _: [2.0], at_most=1.0, cause="ssh alone takes 2 s.")
+        shown = page.section(a_benchmark(met, missed), a_result(sample(OURS, 1.5)))
+        assert "Missed:\n\n- two: ssh alone takes 2 s.\n" in shown
+        assert "who knows" not in shown
+
     def test_the_whole_has_goals_first_and_every_benchmark(self, monkeypatch):
         monkeypatch.setattr(results, "read", lambda name: None)
         shown = page.page([a_benchmark(name="one"), a_benchmark(name="two")])
@@ -304,6 +323,13 @@ class TestEach:
             assert (goal.at_most is None) != (goal.at_least is None)
         assert {size for _, size, _ in everything.asked} <= set(benchmark.sizes)
         assert OURS in {contestant for contestant, _, _ in everything.asked} or name == "fanout"
+
+    def test_each_goal_that_is_missed_has_a_cause(self, name):
+        benchmark = command.known(name)
+        result = results.read(name)
+        seen = Table(result.samples if result else ())
+        missed = [goal for goal in benchmark.goals if judge.judge(goal, seen).met is False]
+        assert [goal.text for goal in missed if not goal.cause] == []
 
     def test_its_text_names_those_that_its_goals_compare(self, name, everything):
         benchmark = command.known(name)
