@@ -14,9 +14,8 @@ from enoslib.errors import EnosError
 
 from benchmarks.benchmark import Benchmark
 from benchmarks.judge import Goal, ratio
-from benchmarks.lab import ours
+from benchmarks.lab import ours, plain
 from benchmarks.measure import FLOOR, OURS, Contestant, MeasureError, Trial
-from enoslib_nxc import reach, ssh, state
 from enoslib_nxc.ssh import Access
 
 JOB = "benchmark-afterwards"
@@ -26,7 +25,7 @@ STATIC = "en.Static"
 COLD, AGAIN, PLAY = "command s", "command again s", "play s"
 
 TIMEOUT = 60.0
-"""Seconds for one ssh."""
+"""Seconds for a connection to end."""
 
 TASKS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("command", {"cmd": "true"}),
@@ -49,11 +48,11 @@ def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
             ends.callback(ours.destroy, made)
             roles, _ = made.init()
             given[size] = roles["agent"]
-            doors[size] = _doors(f"{JOB}-{size}")
+            doors[size] = plain.doors(f"{JOB}-{size}")
             by_hand[size] = _static(doors[size])
         with en.config_context(ansible_stdout="noop"):
             yield [
-                Contestant(FLOOR, lambda size: {COLD: _plain(doors[size])}),
+                Contestant(FLOOR, lambda size: {COLD: plain.seconds(doors[size])}),
                 Contestant(STATIC, _asked(by_hand, sockets, trial)),
                 Contestant(OURS, _asked(given, sockets, trial)),
             ]
@@ -106,33 +105,6 @@ def _seconds(hosts: Sequence[en.Host], tasks: int, work: Callable[[], en.Results
     if done != tasks * len(hosts):
         raise MeasureError(f"{done} of {tasks * len(hosts)} tasks were done")
     return seconds
-
-
-def _plain(doors: Sequence[Access]) -> float:
-    """Return what one ssh to each machine takes, side by side."""
-    began = time.monotonic()
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        started += [subprocess.Popen(ssh.argv(door, "true")) for door in doors]
-        ended = [each.wait(TIMEOUT) for each in started]
-    except subprocess.TimeoutExpired as error:
-        raise MeasureError(str(error)) from error
-    finally:
-        for each in started:
-            each.kill()
-            each.wait()
-    if any(ended):
-        raise MeasureError(f"ssh ended with {ended}")
-    return time.monotonic() - began
-
-
-def _doors(job_name: str) -> list[Access]:
-    """Return how the machines of a deployment are reached."""
-    home = state.find(job_name)
-    record = home.load() if home else None
-    if home is None or record is None:
-        raise MeasureError(f"there is no deployment {job_name}")
-    return [reach.access(record, home, host) for host in record.machines]
 
 
 def _static(doors: Sequence[Access]) -> list[en.Host]:

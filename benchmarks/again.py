@@ -11,14 +11,15 @@ from typing import Any
 from benchmarks import scale
 from benchmarks.benchmark import Benchmark
 from benchmarks.judge import Goal, alone
-from benchmarks.lab import hosts, ours, tiny, users
+from benchmarks.lab import hosts, ours, plain, tiny, users
 from benchmarks.lab.hosts import Lab
-from benchmarks.measure import OURS, Contestant, MeasureError, Trial
-from enoslib_nxc import scaffold
+from benchmarks.measure import FLOOR, OURS, Contestant, MeasureError, Trial
+from enoslib_nxc import multiplexing, scaffold, ssh
 from enoslib_nxc.builder import NixOSComposeConf
 from enoslib_nxc.provider import NixOSCompose
 
 FIRST = "the first init()"
+COLD = "no connection open"
 CHANGED = "one role changed"
 
 JOB = "benchmark-again"
@@ -83,7 +84,28 @@ class Guests:
         return {"seconds": float(self._init()["seconds"])}
 
     def again(self) -> Mapping[str, float]:
-        """Call `init()` once more, and see that nothing has booted."""
+        """Call `init()` once more, less than a minute after the last one."""
+        self._be_up()
+        return self._unchanged()
+
+    def cold(self) -> Mapping[str, float]:
+        """Do the same as whoever comes back later: no connection is open."""
+        self._be_up()
+        multiplexing.end(plain.deployment(JOB)[0].token)
+        return self._unchanged()
+
+    def floor(self) -> Mapping[str, float]:
+        """Log in to each, and do nothing."""
+        self._be_up()
+        return {"seconds": plain.seconds(plain.doors(JOB))}
+
+    def _be_up(self) -> None:
+        """Have them up, as an `init()` leaves them that has just ended."""
+        if not self.boot_ids:
+            self.write()
+        self._init()
+
+    def _unchanged(self) -> Mapping[str, float]:
         before = self.boot_ids
         found = self._init()
         if booted := _booted(before, self.boot_ids):
@@ -92,6 +114,7 @@ class Guests:
 
     def changed(self) -> Mapping[str, float]:
         """Change a role, and see that its machine alone has booted."""
+        self._be_up()
         self.write()
         before = self.boot_ids
         found = self._init()
@@ -105,6 +128,7 @@ class Guests:
     def destroy(self) -> None:
         """Destroy them."""
         _destroy(self.configuration)
+        self.boot_ids = {}
 
     def _init(self) -> dict[str, Any]:
         file = self.directory / "user.json"
@@ -174,12 +198,20 @@ def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
             of_guests: Callable[[], Mapping[str, float]],
             of_many: Callable[[], Mapping[str, float]],
         ) -> Callable[[int], Mapping[str, float]]:
-            return lambda size: of_guests() if size == few else of_many()
+            def run(size: int) -> Mapping[str, float]:
+                if size == few:
+                    return of_guests()
+                guests.destroy()  # emulated ones take of the cores when idle, too
+                return of_many()
+
+            return run
 
         try:
             yield [
+                Contestant(FLOOR, lambda _: guests.floor(), (few,)),
                 Contestant(FIRST, either(guests.first, crowd.first)),
                 Contestant(OURS, either(guests.again, crowd.again)),
+                Contestant(COLD, lambda _: guests.cold(), (few,)),
                 Contestant(CHANGED, lambda _: guests.changed(), (few,)),
             ]
         finally:
@@ -196,12 +228,16 @@ BENCHMARK = Benchmark(
     title="init() again",
     text=f"""
 `NixOSCompose(conf).init()` in a new process of Python, whose start and imports are not
-counted; all machines are up, and none has a connection of ours. {FEW} machines are guests of
-QEMU (`vm-ramdisk`), each with a role of its own of one composition; {MANY} are the hosts of
-[scale](#scale), on `en.Static`.
+counted; all machines are up. {FEW} machines are guests of QEMU (`vm-ramdisk`), each with a
+role of its own of one composition; {MANY} are the hosts of [scale](#scale), on `en.Static`,
+measured while there are no guests.
 
-- enoslib-nxc: nothing has changed since the last `init()`. That no machine booted is checked
-  by their boot ids.
+- enoslib-nxc: nothing has changed since the last `init()`, which ended just before: up to
+  {multiplexing.FEW} machines, its connections stay open for {ssh.PERSIST} s after the last
+  command. To {MANY} hosts none is open. That no machine booted is checked by their boot ids.
+- {COLD}: the same for whoever comes back later.
+- floor: `ssh HOST true`, one to each side by side, with our choice of key exchange: what it
+  takes to log in to {FEW} guests.
 - one role changed: the text of one role of {FEW} in the composition; `init()` builds it and
   boots the one machine of that role. That no other one booted is checked likewise.
 - the first init(): the whole deployment, as the peer that nothing is saved for; of guests
@@ -213,6 +249,12 @@ QEMU (`vm-ramdisk`), each with a role of its own of one composition; {MANY} are 
     open=contestants,
     goals=(
         Goal(f"init() again, unchanged, {FEW} machines", alone(FEW), at_most=1, unit="s"),
+        Goal(
+            f"the same, no connection open, {FEW} machines",
+            alone(FEW, ours=COLD),
+            at_most=1,
+            unit="s",
+        ),
         Goal(f"init() again, unchanged, {MANY} hosts", alone(MANY), at_most=6, unit="s"),
         Goal(
             f"machines booted where one role of {FEW} has changed",

@@ -78,7 +78,9 @@ class BringUp:
         known = [host for host in wanted if host in alive and run.machine(host).state == "up"]
 
         def ask(host: str) -> Report:
-            report = status.ask(self.reach(run, host), HostKey.PINNED)
+            boot_id = run.machine(host).boot_id
+            access = multiplexing.lasting(self.reach(run, host), run.deployment, boot_id)
+            report = status.ask(access, HostKey.PINNED)
             other = status.differences(wanted[host], report.identity)
             if other:
                 raise BootError(f"{host}: {'; '.join(other)}")
@@ -171,13 +173,18 @@ class BringUp:
         """Wait until a machine answers, and is what it should be."""
         host = wanted.host
         with step(run.report, Phase.BOOT, "come up", subject=host):
-            access = multiplexing.briefly(self.reach(run, host), run.deployment)
+            way = self.reach(run, host)
+            access = multiplexing.briefly(way, run.deployment)
             report = self.boot.arrive(run, access, deadline)
             other = status.differences(wanted, report.identity)
             if other:
                 raise BootError(f"{host} came up, but {'; '.join(other)}")
         report = self._set_up(run, access, report)
-        multiplexing.leave(access)
+        later = multiplexing.lasting(way, run.deployment, report.boot_id)
+        if later.control:
+            multiplexing.rename(access, later)
+        else:
+            multiplexing.leave(access)
         return report
 
     def _set_up(self, run: Run, access: Access, report: Report) -> Report:

@@ -42,7 +42,7 @@ def deploy(ready: Ready, home: Home, report: Reporter, *, force: bool = False) -
             stack.enter_context(closing(side.boot))
         stack.enter_context(withdrawn_unused(ready, home))
         deployment = acquire(ready, home, report, force=force)
-        stack.callback(multiplexing.end, deployment.token)
+        stack.callback(multiplexing.settle, deployment.token)
         own = _keys(home, ready.user_keys)
         runs = {}
         for name, side in ready.sides.items():

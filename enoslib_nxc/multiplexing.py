@@ -2,12 +2,14 @@
 
 It is OpenSSH's own way of it (ControlMaster, ssh_config(5)). Where many machines are brought
 up, key exchanges are most of the work. A shared connection leads to one boot of a machine:
-its socket has a name of its own, and is never used for what comes after.
+its socket has a name of its own, and is never used for what comes after. Those to machines
+that are up stay open for a while, for whoever calls `init()` again.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import secrets
 from contextlib import suppress
@@ -25,6 +27,9 @@ that would wait for its end."""
 
 FEW = 64
 """Machines with a connection that stays open: each takes some megabytes here."""
+
+WORKING, LASTING = "ssh-", "boot-"
+"""Beginnings of the names of sockets: of those that end with a run, and of those that stay."""
 
 END_SECONDS = 10.0
 """For one connection to end."""
@@ -68,7 +73,27 @@ def briefly(access: Access, deployment: Deployment) -> Access:
         directory.mkdir(mode=0o700, exist_ok=True)
     except OSError:
         return access
-    return replace(access, control=directory / f"ssh-{secrets.token_hex(6)}")
+    return replace(access, control=directory / f"{WORKING}{secrets.token_hex(6)}")
+
+
+def lasting(access: Access, deployment: Deployment, boot_id: str) -> Access:
+    """Return an access by a connection to one boot, which may be open since an earlier run.
+
+    It stays open for a minute after the last command, or until `end`.
+
+    Args:
+        access: how a machine is reached.
+        deployment: its own; where it has more than `FEW` machines, none stays open.
+        boot_id: of the boot.
+    """
+    own = shared(access, deployment)
+    if own.control is None or not boot_id:
+        return access
+    # whoever comes by another key, or another way, shows it: an open connection asks nobody
+    changed = access.key.stat().st_mtime_ns if access.key and access.key.exists() else 0
+    told = repr((access, boot_id, changed))
+    name = LASTING + hashlib.sha256(told.encode()).hexdigest()[:16]
+    return replace(own, control=own.control.with_name(name))
 
 
 def rename(trial: Access, access: Access) -> None:
@@ -84,10 +109,20 @@ def leave(access: Access) -> None:
         _end(access.control)
 
 
+def settle(token: str) -> None:
+    """End the shared connections of a deployment, but for those that stay open."""
+    _end_all(token, WORKING)
+
+
 def end(token: str) -> None:
     """End all shared connections of a deployment; nothing of them is left."""
+    _end_all(token, WORKING)
+    _end_all(token, LASTING)
+
+
+def _end_all(token: str, beginning: str) -> None:
     directory = runtime_dir(token)
-    sockets = {str(path): path for path in directory.glob("ssh-*")}
+    sockets = {str(path): path for path in directory.glob(f"{beginning}*")}
     parallel.each(sockets, lambda name: _end(sockets[name]))
     for path in sockets.values():
         path.unlink(missing_ok=True)  # of one that was killed

@@ -1,6 +1,8 @@
 """Who shares a connection, and on what command line."""
 
+import os
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -73,3 +75,39 @@ def test_what_else_is_there_stays(deployment, tmp_path):
 
 def test_slow_key_exchange_is_left_out():
     assert f"{ssh.KEY_EXCHANGE}" in ssh.options(ACCESS)
+
+
+def test_a_connection_that_lasts_belongs_to_a_boot_a_key_and_a_way(deployment, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("one")
+    way = replace(ACCESS, key=key)
+
+    def name(access=way, boot_id="b1"):
+        return multiplexing.lasting(access, deployment, boot_id).control
+
+    assert name() == name()
+    os.utime(key, ns=(1, 1))
+    first = name()
+    others = {name(boot_id="b2"), name(replace(way, user="alice")), name(replace(way, port=99))}
+    os.utime(key, ns=(2, 2))
+    assert len({first, *others, name()}) == 5
+
+
+def test_none_lasts_where_there_are_many_or_no_boot_is_known(deployment, monkeypatch):
+    assert multiplexing.lasting(ACCESS, deployment, "") is ACCESS
+    monkeypatch.setattr(multiplexing, "FEW", 2)
+    assert multiplexing.lasting(ACCESS, deployment, "b1") is ACCESS
+
+
+def test_what_lasts_ends_with_the_deployment_alone(deployment, monkeypatch):
+    ended = []
+    monkeypatch.setattr(multiplexing, "_end", ended.append)
+    working = multiplexing.shared(ACCESS, deployment).control
+    stays = multiplexing.lasting(ACCESS, deployment, "b1").control
+    for socket in (working, stays):
+        socket.touch()
+    multiplexing.settle(deployment.token)
+    assert (ended, stays.exists()) == ([working], True)
+    multiplexing.end(deployment.token)
+    assert ended == [working, stays]
+    assert not stays.parent.exists()
