@@ -6,6 +6,7 @@ machine that does not come back: it is lost, and `min` decides.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -49,6 +50,7 @@ class KexecBoot:
         self._present: dict[str, Present] = {}
         self._delivery: Delivery | None = None
         self._lost: dict[str, NxcError] = {}
+        self._left: dict[str, float] = {}
 
     def require(self) -> None:
         """Refuse a machine without ssh."""
@@ -104,6 +106,7 @@ class KexecBoot:
                 f"{host}: kexec failed; it still runs its old system",
                 details=shell.tail(error.details.partition("\n")[2]),
             ) from error
+        self._left[host] = time.monotonic()
         multiplexing.leave(access)
 
     def stop(self, run: Run, hosts: list[str]) -> None:
@@ -131,7 +134,7 @@ class KexecBoot:
             share = deadline.seconds / (run.settings.retries.boot + 1)
             soon = Deadline(min(deadline.remaining(), share))
         try:
-            return returned(run, access, deadline, soon)
+            return returned(run, access, deadline, soon, left=self._left.get(access.name))
         except BootError as error:
             self._lost[access.name] = error
             raise

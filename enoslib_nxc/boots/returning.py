@@ -25,8 +25,14 @@ LEAVING_SECONDS = 1.0
 SILENT_SECONDS = 10.0
 """In which a system that is left for another has let go of its port."""
 
+LATE_SECONDS = 3.0
+"""After which a system that was left is most likely gone, and may be another already: of many
+machines, most are waited for later than that."""
 
-def returned(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Report:
+
+def returned(
+    run: Run, access: Access, deadline: Deadline, soon: Deadline, *, left: float | None = None
+) -> Report:
     """Wait until a machine answers from another boot, and pin the key that it shows.
 
     Args:
@@ -34,6 +40,7 @@ def returned(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Re
         access: how it is reached.
         deadline: until when all are waited for; Ctrl-C lets it pass.
         soon: until when this one is.
+        left: when it was left, on the monotonic clock; None where that was an earlier run.
 
     Raises:
         BootError: it did not come back, or not with our system.
@@ -44,7 +51,7 @@ def returned(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Re
         return deadline.passed or soon.passed
 
     plain = near(access)
-    _until_silent(plain, given_up)
+    _until_silent(plain, given_up, 0.0 if left is None else time.monotonic() - left)
     while _answers(plain, given_up):
         try:
             report = greeting(run, access, soon)
@@ -68,13 +75,14 @@ def returned(run: Run, access: Access, deadline: Deadline, soon: Deadline) -> Re
     )
 
 
-def _until_silent(plain: Access | None, given_up: Callable[[], bool]) -> None:
+def _until_silent(plain: Access | None, given_up: Callable[[], bool], gone_for: float) -> None:
     """Wait until the old system greets no more: asking it more costs both a key exchange.
 
     Where it does so for long, it may have been missed, or it was not left.
     """
-    time.sleep(LEAVING_SECONDS)  # nothing happens before, says playbooks/kexec.sh
-    if plain is None:
+    # nothing happens before, says playbooks/kexec.sh
+    time.sleep(max(0.0, LEAVING_SECONDS - gone_for))
+    if plain is None or gone_for > LATE_SECONDS:
         return
     missed = Deadline(SILENT_SECONDS)
     while not (missed.passed or given_up()):
