@@ -114,6 +114,27 @@ def test_the_system_on_the_disk_is_not_ours(monkeypatch, tmp_path):
         kexec.KexecBoot().arrive(run, Access("server", "", 22, "", None, None), Deadline(9))
 
 
+@pytest.mark.parametrize(
+    ("gone_for", "looks"),
+    [(0.0, 2), (2.0, 2), (returning.LATE_SECONDS + 1, 0)],
+    ids=["just left", "a moment ago", "one of many"],
+)
+def test_who_left_a_while_ago_is_not_waited_to_be_silent(monkeypatch, gone_for, looks):
+    slept, greets = [], iter((True, False))
+    monkeypatch.setattr(returning.time, "sleep", slept.append)
+    asked = []
+
+    def greeted(*_args, **_more):
+        asked.append(1)
+        return next(greets)
+
+    monkeypatch.setattr(returning, "greets", greeted)
+    way = Access("server", "", 22, "", None, None)
+    returning._until_silent(way, lambda: False, gone_for)
+    assert len(asked) == looks
+    assert slept[0] == max(0.0, returning.LEAVING_SECONDS - gone_for)
+
+
 class Node:
     """Answers the node scripts as a machine with these files would."""
 
