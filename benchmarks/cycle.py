@@ -31,11 +31,11 @@ def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
     """Build both images, and deploy each once, so that caches are warm."""
     en.set_config(ansible_stdout="noop")
     (size,) = trial.sizes
-    plain = stock.recorded(trial.directory, size)
-    packages = stock.packages(trial.directory / "packages")
+    plain = [] if ENOSLIB in trial.without else [stock.recorded(trial.directory, size)]
+    packages = stock.packages(trial.directory / "packages") if plain else trial.directory
     projects = [] if NXC in trial.without else [_nxc_project(trial.directory, size)]
     yield [
-        Contestant(ENOSLIB, lambda _: _enoslib(plain, packages)),
+        Contestant(ENOSLIB, lambda _: _enoslib(plain[0], packages)),
         Contestant(OURS, _ours),
         Contestant(EXECO, _ours_by_execo),
         Contestant(NXC, lambda size: _nxc(projects[0], size)),

@@ -65,6 +65,7 @@ def round_trips(directory):
     return found
 
 
+@pytest.mark.full
 def test_three_steps_with_the_delays_that_were_asked_for(run, here):
     run("tasks.py", "up")
     assert (here / "current" / "env").is_file()

@@ -141,6 +141,7 @@ def test_gather_facts(roles):
     assert facts["ok"]["server"]["ansible_kernel"].startswith("6.")
 
 
+@pytest.mark.full
 def test_sync_info(roles, networks):
     (server,) = en.sync_info(roles["server"], networks)
     assert server.filter_interfaces(networks["nxc"]) == ["eth1"]
@@ -205,6 +206,7 @@ def test_another_process_sees_it(trio):
     assert lab.python(text).stdout.strip() == "['192.168.1.1', '192.168.1.2', '192.168.1.3']"
 
 
+@pytest.mark.full
 def test_a_killed_machine_is_healed_alone(trio):
     before = lab.boot_ids(trio)
     token = trio.deployment.token
@@ -239,6 +241,7 @@ def test_a_role_shrunk_again(trio):
     assert "agent3" not in lab.on(trio, "server", "cat /etc/hosts")
 
 
+@pytest.mark.full
 def test_a_changed_role_boots_only_its_machines(trio, make, composition):
     before = lab.boot_ids(trio)
     file = Path(composition) / "composition.nix"

@@ -129,6 +129,7 @@ def _deployed(grid, **order):
     return {name: one["state"] for name, one in deployment.result.items()}
 
 
+@pytest.mark.full
 def test_kadeploy_writes_a_disk(grid, tiny):
     key = grid.ssh(ACCESS, "cat .ssh/authorized_keys").stdout.strip()
     grid.rehearsal.fleet.faults[node(2)] = [NOT_BACK]
@@ -165,9 +166,8 @@ with GridRehearsal([SPEC]) as grid:
 @pytest.mark.parametrize(
     "ending",
     [
-        signal.SIGKILL,
-        pytest.param(signal.SIGINT, marks=pytest.mark.full),
-        pytest.param(signal.SIGTERM, marks=pytest.mark.full),
+        pytest.param(sent, marks=pytest.mark.full)
+        for sent in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
     ],
 )
 def test_nothing_is_left_of_a_process_that_ends(ending):
