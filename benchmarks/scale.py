@@ -173,6 +173,10 @@ weigh nothing, so that what is measured is orchestration. Clients and servers sh
             "the same, over the floor with the cheapest key exchange",
             ratio(CHEAPER, LARGE, less=DOWN_SECONDS),
             at_most=3,
+            cause="each host is logged in to four times, where the floor does so once: it is "
+            "asked what it is, whether it can fetch from here, given what it boots, and asked "
+            "again after its boot. Above 64 machines no connection stays open in between, as "
+            "each takes memory. What is run on hosts shares the cores with all that.",
         ),
         Goal(f"memory for {LARGE} hosts", alone(LARGE, "MiB"), at_most=400, unit="MiB"),
     ),
