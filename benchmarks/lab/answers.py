@@ -21,6 +21,13 @@ each connection that a slow machine accepts costs it the start of a process."""
 
 PATIENCE_LIMIT = 16.0
 
+REBOOT_LIMIT = 4.0
+"""The same for a machine that leaves its system: nothing of it accepts what it cannot answer,
+and packets that were lost are to be repeated soon."""
+
+SILENT_SECONDS = 0.5
+"""Between two looks at whether a system is left: each costs it the start of a process."""
+
 LOOK_SECONDS = 0.1
 """Between two looks; a refused connection costs a machine nothing."""
 
@@ -121,6 +128,9 @@ def until(door: Door, wait: Wait) -> None:
     """Wait until a machine answers; see `until_all`."""
     words = "cat /proc/sys/kernel/random/boot_id; cat /etc/nxc/role"
     failed = 0
+    if door.boot:
+        # a login to a system that is left on the way would hang
+        _until_silent(door, wait)
     while True:
         _until_greeting(door, wait)
         try:
@@ -137,9 +147,20 @@ def until(door: Door, wait: Wait) -> None:
         raise MeasureError(f"{door.host} answers as {role or 'nothing'}, not as {door.role}")
 
 
+def _until_silent(door: Door, wait: Wait) -> None:
+    """Open one connection after the other, until sshd greets no more."""
+    while _greets(door, PATIENCE, wait.over):
+        if reason := wait.trouble():
+            raise MeasureError(f"{door.host}: {reason}")
+        if time.monotonic() > wait.deadline:
+            raise MeasureError(f"{door.host} did not leave its system in time")
+        time.sleep(SILENT_SECONDS)
+
+
 def _until_greeting(door: Door, wait: Wait) -> None:
     """Open one connection after the other, until sshd greets."""
     patience = PATIENCE
+    limit = REBOOT_LIMIT if door.boot else PATIENCE_LIMIT
     while not wait.over.is_set():
         if reason := wait.trouble():
             raise MeasureError(f"{door.host}: {reason}")
@@ -149,7 +170,7 @@ def _until_greeting(door: Door, wait: Wait) -> None:
         if _greets(door, patience, wait.over):
             return
         if time.monotonic() - began >= patience:
-            patience = min(2 * patience, PATIENCE_LIMIT)
+            patience = min(2 * patience, limit)
         time.sleep(LOOK_SECONDS)
     raise MeasureError(f"{door.host}: nobody waits any longer")
 
