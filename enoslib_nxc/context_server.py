@@ -17,6 +17,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from socketserver import TCPServer
 from typing import BinaryIO
 from urllib.parse import parse_qsl
 
@@ -31,6 +32,10 @@ class _Server(ThreadingHTTPServer):
 
     request_queue_size = 1024
     daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Ask nobody for the name of this computer: a resolver may take seconds to say no."""
+        TCPServer.server_bind(self)
 
 
 class ContextServer:
