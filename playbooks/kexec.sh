@@ -18,7 +18,7 @@ case "$ABRUPT $(stat -f -c %T /)" in
 esac
 written=
 [ "$ABRUPT" = no ] || written=$(awk '$1 ~ "^/dev/" && $4 ~ "^rw" { print $2 }' /proc/mounts)
-leave='sleep 1; sync
+leave='sleep 0.5 2>/dev/null || sleep 1; sync
 written=$1; shift
 [ -z "$written" ] || { echo u > /proc/sysrq-trigger; sleep 1; }
 "$@" && exit

@@ -19,7 +19,7 @@ from enoslib_nxc.wait import GREETING_SECONDS, Deadline
 PAUSE_SECONDS = 1.0
 """Between two connections."""
 
-LEAVING_SECONDS = 1.0
+LEAVING_SECONDS = 0.5
 """That playbooks/kexec.sh gives the connection to end, before it leaves."""
 
 SILENT_SECONDS = 10.0
