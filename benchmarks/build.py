@@ -280,6 +280,9 @@ checkpoint.
             f"base + {EXTRA}: mmdebstrap's time over ours",
             ratio(OURS, 1, REBUILD, ours=PEER),
             at_least=40,
+            cause="more than a third of our time is the start of two programs in Python that "
+            "import EnOSlib; then apt chooses packages, and Nix evaluates the composition and "
+            "builds what depends on the role, one small derivation after the other.",
         ),
     ),
     needs=(("mmdebstrap", "mmdebstrap"), ("mksquashfs", "squashfs-tools"), ("cpio", "cpio")),

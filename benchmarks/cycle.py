@@ -25,6 +25,12 @@ EXECO = "enoslib-nxc and execo"
 
 TOTAL = "seconds"
 
+CAUSE = (
+    "both wait for the same guests, and nxc is within some hundredths of the floor of `vm`. "
+    "What is done besides takes half a second of `init()`: Nix is asked whether the build is "
+    "as it was, host keys are pinned, and each machine is asked what it runs and set up."
+)
+
 
 @contextmanager
 def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
@@ -121,8 +127,8 @@ Images are built beforehand: what a build takes is measured by `build`.
     open=contestants,
     goals=(
         Goal("the whole cycle, of EnOSlib's", ratio(ENOSLIB, 3), at_most=0.5),
-        Goal("the whole cycle, of nxc's", ratio(NXC, 3), at_most=1.0),
-        Goal("the same, both with execo", ratio(NXC, 3, ours=EXECO), at_most=1.0),
+        Goal("the whole cycle, of nxc's", ratio(NXC, 3), at_most=1.0, cause=CAUSE),
+        Goal("the same, both with execo", ratio(NXC, 3, ours=EXECO), at_most=1.0, cause=CAUSE),
     ),
     needs=(("vde_switch", "vde2"), ("qemu-system-x86_64", "qemu-system-x86")),
 )
