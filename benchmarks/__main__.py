@@ -102,6 +102,7 @@ def _run(
         )
         with benchmark.open(trial) as contestants:
             samples = list(rounds(contestants, trial, _tell))
+    described = described.model_copy(update={"kvm": computer.kvm()})
     minutes = round((time.monotonic() - began) / 60, 2)
     return results.Result(
         name=benchmark.name, computer=described, minutes=minutes, samples=tuple(samples)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import time
 from pathlib import Path
 
 import psutil
 
+from enoslib_nxc.boots import accel
+from enoslib_nxc.boots.computer import QEMU
 from enoslib_nxc.data import Data
 from enoslib_nxc.nix.provenance import versions
 
@@ -22,7 +25,8 @@ class Computer(Data):
         cores: how many the system has.
         memory: GiB.
         kernel: release of Linux.
-        kvm: whether guests may use it; they are emulated otherwise.
+        kvm: whether KVM runs guests, by a trial; they are emulated otherwise. None where no
+            guest was ever tried.
         load: how many processes wanted to run on average of the minute before.
         versions: program or package -> version.
     """
@@ -32,7 +36,7 @@ class Computer(Data):
     cores: int
     memory: float
     kernel: str
-    kvm: bool
+    kvm: bool | None
     load: float
     versions: dict[str, str]
 
@@ -45,10 +49,16 @@ def here() -> Computer:
         cores=os.cpu_count() or 1,
         memory=round(psutil.virtual_memory().total / (1 << 30), 1),
         kernel=platform.release(),
-        kvm=os.access("/dev/kvm", os.R_OK | os.W_OK),
+        kvm=None,
         load=round(os.getloadavg()[0], 2),
         versions={"python": platform.python_version(), **versions()},
     )
+
+
+def kvm() -> bool | None:
+    """Tell whether KVM runs guests here, as far as that was tried; None where it was not."""
+    found = shutil.which(QEMU)
+    return accel.known(found) if found else None
 
 
 def _processor() -> str:

@@ -22,9 +22,9 @@ JOB = "benchmark-kexec"
 NXC = "nxc"
 
 CAUSE = (
-    "before anything of a host is changed it is asked whether it can boot the image, and "
-    "whether it reaches this computer; what it fetched is compared with its SHA-256; and it is "
-    "set up once it is back. All of that is work for the host's emulated processor."
+    "before anything of a host is changed it is asked whether it can boot the image; what it "
+    "fetched is compared with its digest; and it is set up once it is back. All of that is "
+    "work for the host's emulated processor: the digest alone takes it more than a second."
 )
 
 TIMEOUT = 240.0
@@ -108,7 +108,8 @@ BENCHMARK = Benchmark(
     text="""Machines run the embedded composition, in memory, on a network with DHCP (guests in
 a network namespace of root's, 640 MiB each), and are taken over by kexec with the same image:
 from the call until each has answered from another boot, under its own role, over ssh. They
-stay where they are for the next contestant.
+stay where they are for the next contestant. QEMU keeps no more than 64 MiB of translated code:
+with its usual cache, writes to pages of systems that ran before take seconds, by chance.
 
 - *enoslib-nxc*: the first `init()` of a deployment with `hosts=en.Static(...)`: Nix's look at
   an unchanged build, a survey of each host, `kexec.push: auto`; checks, trust and names as for

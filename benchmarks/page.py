@@ -145,7 +145,7 @@ def _causes(benchmark: Benchmark, table: Table) -> str:
 
 def _where(benchmark: Benchmark, result: Result) -> str:
     computer = result.computer
-    kvm = "KVM" if computer.kvm else "guests emulated (no KVM)"
+    kvm = {True: "KVM", False: "guests emulated (no KVM)", None: "no guests"}[computer.kvm]
     versions = ", ".join(f"{name} {version}" for name, version in computer.versions.items())
     return (
         f"{computer.date}, {computer.processor}, {computer.cores} cores, "

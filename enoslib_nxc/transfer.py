@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from threading import TIMEOUT_MAX, Lock
 
 from enoslib_nxc import node, shell, ssh
 from enoslib_nxc.errors import CommandError, DeadlineError
+from enoslib_nxc.files import File
 from enoslib_nxc.ssh import Access, HostKey
 
 QUESTION_SECONDS = 120.0
@@ -29,8 +29,8 @@ WHOLE = "complete"
 """What `playbooks/place.sh` says of a file that is there."""
 
 FETCH_UNLESS_THERE = f"""
-have=$(look) || exit
-[ "$have" = {WHOLE} ] || {{ fetch && accept > /dev/null; }}
+have=$(ACTION=look place) || exit
+[ "$have" = {WHOLE} ] || {{ FILE=$PART fetch && ACTION=accept place > /dev/null; }}
 """
 
 RELAY_UNLESS_THERE = f"""
@@ -56,29 +56,6 @@ _parts: dict[str, Lock] = {}
 _RUN = secrets.token_hex(4)
 """Tells what this process sends from what others of the same user do. A child that it forks
 has it too, hence the pid beside it."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that machines need.
-
-    Args:
-        path: the file here.
-        sha256: its digest (hex), also its name there.
-        store_path: where a machine with the same store has it.
-        url: where machines can fetch it, "" to send it over ssh.
-        chain: where they ask which of them to take it from; "" where none has it for others.
-        lent: where machines have it in a home that only its owner can read; "" if nowhere.
-        owner: that owner's login.
-    """
-
-    path: Path
-    sha256: str
-    store_path: str
-    url: str = ""
-    chain: str = ""
-    lent: str = ""
-    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,12 +142,13 @@ class Place:
 
     def _have(self, file: File, part: str, timeout: float) -> None:
         """Have the machine fetch a file unless it is there, in one go."""
-        functions = (
-            node.function("look", "place", self._asked("look", file, part)),
-            node.function("fetch", "fetch", _fetched(file.url, part, FETCH_SECONDS)),
-            node.function("accept", "place", self._asked("accept", file, part)),
-        )
-        self._sh("".join(functions) + FETCH_UNLESS_THERE, timeout)
+        scripts = node.function("place", "place", {}) + node.function("fetch", "fetch", {})
+        values = {
+            **self._asked("look", file, part),
+            "URL": file.url,
+            "PATIENCE": str(FETCH_SECONDS),
+        }
+        self._sh(scripts + node.assignments(values) + FETCH_UNLESS_THERE, timeout)
 
     def relay(self, file: File, timeout: float) -> str:
         """Have a file on the machine from another one, and pass it on to the next.
@@ -234,6 +212,7 @@ class Place:
             "FILE": self.target(file),
             "PART": part,
             "SHA256": file.sha256,
+            "BLAKE2B": file.blake2b,
             "ELSEWHERE": file.store_path,
             "PUBLIC": "yes" if self.public else "no",
         }

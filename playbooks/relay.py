@@ -16,7 +16,6 @@ import json
 import os
 import select
 import socket
-import struct
 import sys
 import threading
 import urllib.parse
@@ -88,9 +87,9 @@ class Successor(threading.Thread):
     def run(self) -> None:
         """Wait for it, and send all that is there, and what is still to come."""
         with open(self._arriving.path, "rb") as file, self._accepted() as connection:
-            patience = struct.pack("ll", int(PATIENCE), 0)
-            connection.settimeout(None)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+            connection.setblocking(False)
+            writable = select.poll()
+            writable.register(connection, select.POLLOUT)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY)
             sent = 0
             while sent < self._arriving.size:
@@ -99,6 +98,9 @@ class Successor(threading.Thread):
                     return
                 try:
                     sent += os.sendfile(connection.fileno(), file.fileno(), sent, count)
+                except BlockingIOError:
+                    if not writable.poll(PATIENCE * 1000):
+                        return
                 except OSError:
                     return  # it has the rest from elsewhere
 

@@ -18,9 +18,5 @@ printf '%s\n' "$PUBLIC_KEY" > /root/.ssh/id_ed25519.pub
 
 # an empty root password becomes an impossible one (the consoles of NXC images accept it);
 # not "!", which an sshd without PAM takes for a locked account and refuses keys too
-if command -v usermod > /dev/null; then
-    usermod --password '*' root
-else
-    sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow
-fi
+sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow
 echo "$DIGEST" > /run/enoslib-nxc/trusted

@@ -17,9 +17,10 @@ from enoslib_nxc import agent, node, parallel
 from enoslib_nxc.boots import chain, taktuk
 from enoslib_nxc.context_server import ContextServer
 from enoslib_nxc.errors import CommandError, NxcError
+from enoslib_nxc.files import File
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 
 SECONDS = 600.0
 """For one host."""

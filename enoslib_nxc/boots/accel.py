@@ -18,6 +18,8 @@ from enoslib_nxc.errors import CommandError, PlatformError
 
 Accel = Literal["kvm", "tcg"]
 
+DEVICE = Path("/dev/kvm")
+
 TRIAL_SECONDS = 10.0
 """A kernel under working KVM prints its first line in well under a second."""
 
@@ -44,18 +46,32 @@ def choose(wanted: Literal["auto", "kvm", "tcg"], *, qemu: str, kernel: Path) ->
     return "kvm" if works else "tcg"
 
 
-def _remembered(qemu: str, kernel: Path) -> bool:
-    """Return the verdict on KVM; it holds while user, QEMU and the running kernel stay."""
-    device = Path("/dev/kvm")
-    if not os.access(device, os.R_OK | os.W_OK):
+def known(qemu: str) -> bool | None:
+    """Tell whether KVM works here, as far as that was tried; None where it was not.
+
+    Args:
+        qemu: path of QEMU.
+    """
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
         return False
+    verdict = _verdict(qemu)
+    return verdict.read_text() == "works" if verdict.exists() else None
+
+
+def _verdict(qemu: str) -> Path:
+    """Return the file of the verdict; it holds while user, QEMU and the running kernel stay."""
     machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     stamp = Path(qemu).resolve().stat().st_mtime_ns
-    signature = f"{machine}:{os.getuid()}:{qemu}:{stamp}:{device.stat().st_ino}"
-    name = "kvm-" + hashlib.sha256(signature.encode()).hexdigest()[:16]
-    verdict = _cache() / name
-    if verdict.exists():
-        return verdict.read_text() == "works"
+    signature = f"{machine}:{os.getuid()}:{qemu}:{stamp}:{DEVICE.stat().st_ino}"
+    return _cache() / ("kvm-" + hashlib.sha256(signature.encode()).hexdigest()[:16])
+
+
+def _remembered(qemu: str, kernel: Path) -> bool:
+    """Return the verdict on KVM, after a trial if there is none yet."""
+    there = known(qemu)
+    if there is not None:
+        return there
+    verdict = _verdict(qemu)
     works = _trial(qemu, kernel)
     with suppress(OSError):  # it is only tried again next time
         verdict.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from enoslib_nxc.context_server import ContextServer
-from enoslib_nxc.transfer import File
+from enoslib_nxc.files import File
 
 LEAST = 3
 """Hosts for whom a chain is worth its while."""

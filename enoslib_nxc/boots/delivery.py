@@ -8,8 +8,9 @@ from typing import Protocol, TypeVar
 
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import BootError, NxcError
+from enoslib_nxc.files import File
 from enoslib_nxc.nix.provenance import digest
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from enoslib_nxc.boots import Run
 from enoslib_nxc.boots.delivery import tried
 from enoslib_nxc.errors import NxcError
 from enoslib_nxc.events import Phase, step
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import environment, published, staging
 from enoslib_nxc.g5k.published import Kept
 from enoslib_nxc.g5k.staging import FullError, Staged, Staging
 from enoslib_nxc.nix.provenance import digest
-from enoslib_nxc.transfer import File
 from enoslib_nxc.wait import Deadline
 
 CONTEXT, DESCRIPTION = "deployment.json", "environment.yaml"

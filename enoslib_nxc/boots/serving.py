@@ -1,4 +1,8 @@
-"""What machines fetch from here while they boot: decided by asking them to, beforehand."""
+"""What machines fetch from here, before they boot and while they do.
+
+Where they have to be able to, each is asked to beforehand. Where `kexec.push` leaves the way
+open, they try, and those that cannot are sent their files: no question is as quick as that.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,12 @@ from enoslib_nxc.boots.delivery import files_of, stayed, tried
 from enoslib_nxc.context_server import Content, ContextServer, address_towards
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.events import Event, Phase, Status
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.files import File
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 
-CHAIN_SHARE = 0.5
-"""Of the time that is left: the rest is for fetching the file from here."""
+SHARE = 0.5
+"""Of the time that is left: the rest is for another way."""
 
 
 class Serving:
@@ -28,6 +33,8 @@ class Serving:
         self.context_url = ""
         """Where machines fetch the deployment JSON, "" when their command line holds it."""
         self._server: ContextServer | None = None
+        self._unable: set[str] = set()
+        """Machines that have tried to fetch from here in vain."""
 
     def prepare(self, run: Run, places: Mapping[str, Place], *, inline: bool) -> None:
         """Decide how files and deployment JSON get to the machines.
@@ -44,15 +51,15 @@ class Serving:
         push = run.settings.kexec.push
         if self._server or not places or (inline and push == "send"):
             return
-        unable = self._serve(run, places)
-        if refused := unable["http"]:
+        open_way = inline and push == "auto"
+        served = self._serve(run, places)
+        unable = self._tried(places) if served and not open_way else {}
+        refused = unable.get("http", []) if served else list(places)
+        if refused and not open_way:
             self.close()
-            if push in ("http", "chain") or not inline:
-                raise _no_way_back(refused, push=push, inline=inline)
-            return
-        if push != "send":
-            chained = self._worth(run, len(places), unable["chain"])
-            self._offer(0 if push == "chain" else chain.LEAST_BYTES, chained=chained)
+            raise _no_way_back(refused, push=push, inline=inline)
+        if served and push != "send":
+            self._offer(push, len(places), unable.get("chain", []))
         if not inline:
             self.context_url = self._publish("deployment.json", run.context.text.encode())
 
@@ -62,30 +69,27 @@ class Serving:
         for file in self.files:
             if file.chain and self._relayed(run, host, place, file, deadline):
                 there.append(place.target(file))
-                continue
-            try:
-                attempts = run.settings.retries.push + 1
-                there.append(tried(attempts, deadline, partial(place.ensure, file)))
-            except CommandError as error:
-                raise stayed(host, file, error) from error
+            elif path := self._fetched(run, host, place, file, deadline):
+                there.append(path)
+            else:
+                there.append(_ensured(run, host, place, replace(file, url=""), deadline))
         return there
 
-    def _worth(self, run: Run, count: int, lacking: list[str]) -> bool:
-        """Tell whether so many machines are to be a chain, some of which cannot.
-
-        Raises:
-            PlatformError: it is asked for, and cannot be.
-        """
-        push = run.settings.kexec.push
-        wanted = push == "chain" or (push == "auto" and count >= chain.LEAST)
-        if not (wanted and lacking):
-            return wanted
-        if push == "chain":
-            self.close()
-            raise _no_python(lacking)
-        told = f"no chain: python3 is not on {', '.join(lacking)}"
-        run.report(Event(Phase.PUSH, Status.PROGRESS, message=told))
-        return False
+    def _fetched(
+        self, run: Run, host: str, place: Place, file: File, deadline: Deadline
+    ) -> str:
+        """Have a machine fetch a file; return its path, "" where it is to be sent."""
+        if not file.url or host in self._unable:
+            return ""
+        if run.settings.kexec.push != "auto":
+            return _ensured(run, host, place, file, deadline)
+        try:
+            return place.ensure(file, max(1.0, deadline.remaining() * SHARE))
+        except CommandError as error:
+            self._unable.add(host)
+            told = f"{file.path.name} sent from here: not fetched: {_last(error)}"
+            run.report(Event(Phase.PUSH, Status.PROGRESS, host, told))
+            return ""
 
     def _relayed(
         self, run: Run, host: str, place: Place, file: File, deadline: Deadline
@@ -96,11 +100,12 @@ class Serving:
             run.report(Event(Phase.PUSH, Status.PROGRESS, host, message))
 
         name = file.path.name
+        if host in self._unable:
+            return False
         try:
-            helped = place.relay(file, max(1.0, deadline.remaining() * CHAIN_SHARE))
+            helped = place.relay(file, max(1.0, deadline.remaining() * SHARE))
         except CommandError as error:
-            why = error.details.strip().rpartition("\n")[2] or error.brief
-            tell(f"{name} fetched from here: not by the chain: {why}")
+            tell(f"{name} fetched from here: not by the chain: {_last(error)}")
             return False
         tell(f"{name} by the chain" + (f", the rest from here: {helped}" if helped else ""))
         return True
@@ -111,14 +116,18 @@ class Serving:
             self._server.close()
             self._server = None
 
-    def _serve(self, run: Run, places: Mapping[str, Place]) -> dict[str, list[str]]:
-        """Start the server; return the machines that cannot use it, by the way they cannot."""
+    def _serve(self, run: Run, places: Mapping[str, Place]) -> bool:
+        """Start the server; tell whether that could be done."""
         machines = [run.machine(host) for host in places]
         try:
             address = address_towards(machines[0].address)
             self._server = ContextServer(address, {m.address for m in machines})
         except OSError:
-            return {"http": list(places), "chain": list(places)}
+            return False
+        return True
+
+    def _tried(self, places: Mapping[str, Place]) -> dict[str, list[str]]:
+        """Return the machines that cannot use the server, by the way they cannot."""
         url = self._publish("probe", b"reached")
         ways = parallel.each(places, lambda host: places[host].ways(url)).done
         return {
@@ -126,9 +135,23 @@ class Serving:
             for way in ("http", "chain")
         }
 
-    def _offer(self, least: int, *, chained: bool) -> None:
-        """Have machines fetch the files, or take those of a size from each other."""
+    def _offer(self, push: str, count: int, lacking: list[str]) -> None:
+        """Have machines fetch the files, or take those of a size from each other.
+
+        Args:
+            push: the configuration's.
+            count: machines.
+            lacking: those that are known to have no Python.
+
+        Raises:
+            PlatformError: a chain is asked for, and cannot be.
+        """
+        if push == "chain" and lacking:
+            self.close()
+            raise _no_python(lacking)
         assert self._server  # noqa: S101
+        chained = push == "chain" or (push == "auto" and count >= chain.LEAST)
+        least = 0 if push == "chain" else chain.LEAST_BYTES
         offered = []
         for file in self.files:
             served = replace(file, url=self._publish(file.path.name, file.path))
@@ -139,6 +162,18 @@ class Serving:
     def _publish(self, name: str, content: Content) -> str:
         assert self._server  # noqa: S101
         return self._server.publish(name, content)
+
+
+def _ensured(run: Run, host: str, place: Place, file: File, deadline: Deadline) -> str:
+    """Have a file on a machine, by one way, with the retries of the configuration."""
+    try:
+        return tried(run.settings.retries.push + 1, deadline, partial(place.ensure, file))
+    except CommandError as error:
+        raise stayed(host, file, error) from error
+
+
+def _last(error: CommandError) -> str:
+    return error.details.strip().rpartition("\n")[2] or error.brief
 
 
 def _no_python(lacking: list[str]) -> PlatformError:

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from enoslib_nxc import parallel
 from enoslib_nxc.boots import Run, taktuk
 from enoslib_nxc.errors import CommandError, NxcError, PlatformError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import where
 from enoslib_nxc.g5k.staging import Staged
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import QUESTION_SECONDS, File, Place
+from enoslib_nxc.transfer import QUESTION_SECONDS, Place
 
 GATHER_SECONDS = 2.0
 """Without any news of the other hosts, after which they are not waited for: more are started

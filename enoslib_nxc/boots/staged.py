@@ -21,12 +21,13 @@ from enoslib_nxc.boots.delivery import files_of, stayed, tried
 from enoslib_nxc.boots.spread import Spread
 from enoslib_nxc.errors import CommandError, NxcError, PlatformError
 from enoslib_nxc.events import Event, Phase, Status, step
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import nfs_store, published, staging
 from enoslib_nxc.g5k.published import Kept, Published
 from enoslib_nxc.g5k.staging import FullError, Staged
 from enoslib_nxc.model import Reserved
 from enoslib_nxc.state import Home
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 
 BY_HOME = ("nfs", "http", "taktuk")

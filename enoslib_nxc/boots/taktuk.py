@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from enoslib_nxc import agent, node, pins
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import NxcError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k.staging import Staged
 from enoslib_nxc.ssh import Access
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 
 END_SECONDS = 10.0
 """For the script to clean up, once TakTuk was ended."""

@@ -17,11 +17,12 @@ from enoslib_nxc.boots.delivery import files_of, tried
 from enoslib_nxc.boots.here import QEMU_START_SECONDS
 from enoslib_nxc.boots.qemu_argv import Command
 from enoslib_nxc.errors import BootError, CommandError
+from enoslib_nxc.files import File
 from enoslib_nxc.model import Deployment, Machine
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.platforms import vm_host
 from enoslib_nxc.state import Home
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 
 SCRIPT_SECONDS = 60.0

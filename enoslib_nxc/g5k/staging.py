@@ -11,9 +11,10 @@ from pathlib import PurePosixPath
 
 from enoslib_nxc.config_g5k import G5k
 from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import where
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 
 SERVED = "public"
 """Directory of a home that the site serves by HTTP (Grid'5000 wiki, "HTTP access")."""

@@ -20,9 +20,10 @@ from enoslib_nxc import context_server, parallel
 from enoslib_nxc.boots import chain, serving
 from enoslib_nxc.boots.serving import Serving
 from enoslib_nxc.errors import CommandError
+from enoslib_nxc.files import File
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 from tests.system import lab
 from tests.system.loopback_ssh import LoopbackSsh

@@ -16,11 +16,11 @@ import pytest
 from enoslib_nxc import shell
 from enoslib_nxc.built import StoreMap
 from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import nfs_store
 from enoslib_nxc.g5k.staging import FullError, Staging
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access
-from enoslib_nxc.transfer import File
 from enoslib_nxc.wait import Deadline
 from tests.system.loopback_ssh import LoopbackSsh
 from tests.unit import factory

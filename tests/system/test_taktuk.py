@@ -18,11 +18,12 @@ from enoslib_nxc import agent, parallel, pins, shell, ssh
 from enoslib_nxc.boots import staged
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.errors import CommandError, DeadlineError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import where
 from enoslib_nxc.model import Reserved
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 from tests.system import lab
 from tests.system.loopback_ssh import LoopbackSsh

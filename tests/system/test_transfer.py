@@ -13,9 +13,10 @@ import pytest
 
 from enoslib_nxc.context_server import ContextServer, address_towards
 from enoslib_nxc.errors import CommandError
+from enoslib_nxc.files import File
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from tests.system.loopback_ssh import LoopbackSsh
 
 SIZE = 3 << 20

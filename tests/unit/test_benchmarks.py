@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import __main__ as command
-from benchmarks import build, judge, page, results
+from benchmarks import build, computer, judge, page, results
 from benchmarks.benchmark import Benchmark
 from benchmarks.computer import Computer
 from benchmarks.judge import Goal
@@ -30,6 +30,7 @@ from benchmarks.measure import (
     rounds,
 )
 from benchmarks.results import Result
+from enoslib_nxc.boots import accel
 
 COMPUTER = Computer(
     date="2026-01-01",
@@ -41,6 +42,21 @@ COMPUTER = Computer(
     load=0.5,
     versions={"python": "3.11"},
 )
+
+
+@pytest.mark.parametrize(("verdict", "works"), [("works", True), ("fails", False), ("", None)])
+def test_kvm_is_what_a_trial_says_and_not_a_device(tmp_path, monkeypatch, verdict, works):
+    qemu, device = tmp_path / computer.QEMU, tmp_path / "kvm"
+    for file in (qemu, device):
+        file.write_text("")
+        file.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(accel, "DEVICE", device)
+    monkeypatch.setattr(accel, "_trial", lambda _qemu, _kernel: verdict == "works")
+    if verdict:
+        accel.choose("auto", qemu=str(qemu), kernel=tmp_path / "kernel")
+    assert computer.kvm() is works
 
 
 def sample(contestant, value, repetition=0, size=1, metric="seconds", failed=""):

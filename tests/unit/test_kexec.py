@@ -9,11 +9,12 @@ from enoslib_nxc import node, pins, ssh, transfer
 from enoslib_nxc.boots import kexec, returning
 from enoslib_nxc.config import Settings
 from enoslib_nxc.errors import BootError, CommandError
+from enoslib_nxc.files import File
 from enoslib_nxc.model import Entry, Reserved
 from enoslib_nxc.shell import Result
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from enoslib_nxc.wait import Deadline
 from tests.unit import factory
 
@@ -170,6 +171,7 @@ def machine(monkeypatch, tmp_path):
 
 
 def file(tmp_path, url=""):
+    (tmp_path / "initrd").write_bytes(b"an image")
     return File(tmp_path / "initrd", "5" * 64, "/nix/store/x/initrd", url)
 
 

@@ -4,6 +4,7 @@ import shlex
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -11,15 +12,16 @@ from enoslib_nxc import agent, parallel
 from enoslib_nxc.boots import spread
 from enoslib_nxc.boots.spread import Spread
 from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import where
 from enoslib_nxc.g5k.staging import Staged
 from enoslib_nxc.model import Reserved
 from enoslib_nxc.shell import Result
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 from tests.unit import factory
 
-IMAGE = File(factory.Path("initrd"), "1" * 64, "/nix/i")
+IMAGE = File(Path(__file__), "1" * 64, "/nix/i")
 STAGED = Staged("/home/ada/public/enoslib-nxc/1", "http://public/1")
 FRONTEND = Access("lille.grid5000.fr", "lille.grid5000.fr", 22, "ada", None, None)
 

@@ -8,10 +8,10 @@ import pytest
 from enoslib_nxc.boots import staged
 from enoslib_nxc.boots.staged import StagedDelivery
 from enoslib_nxc.errors import BootError, CommandError, PlatformError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k import published, staging
 from enoslib_nxc.g5k.staging import FullError, Staged
 from enoslib_nxc.model import Reserved
-from enoslib_nxc.transfer import File
 from enoslib_nxc.wait import Deadline
 from tests.unit import factory
 

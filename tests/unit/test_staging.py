@@ -4,10 +4,10 @@ import pytest
 
 from enoslib_nxc import shell
 from enoslib_nxc.errors import CommandError, PlatformError
+from enoslib_nxc.files import File
 from enoslib_nxc.g5k.staging import FullError, Staging
 from enoslib_nxc.shell import Result
 from enoslib_nxc.ssh import Access
-from enoslib_nxc.transfer import File
 
 URL = "http://public.lille.grid5000.fr/~ada"
 ACCESS = Access("lille.grid5000.fr", "lille.grid5000.fr", 22, "ada", None, None)
@@ -34,6 +34,7 @@ def told(monkeypatch):
 
 
 def file(tmp_path):
+    (tmp_path / "initrd").write_bytes(b"an image")
     return File(tmp_path / "initrd", "5" * 64, "")
 
 

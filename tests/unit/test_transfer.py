@@ -7,10 +7,11 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from enoslib_nxc.errors import DeadlineError
+from enoslib_nxc.files import File
 from enoslib_nxc.ssh import Access, HostKey
-from enoslib_nxc.transfer import File, Place
+from enoslib_nxc.transfer import Place
 
-IMAGE = File(Path("initrd"), "1" * 64, "/nix/i")
+IMAGE = File(Path(__file__), "1" * 64, "/nix/i")
 
 
 class Machine:
@@ -93,6 +94,8 @@ def test_the_wait_for_another_thread_ends():
         time.sleep(0.01)
     with pytest.raises(DeadlineError) as caught:
         machine.place("lille").ensure(IMAGE, 0.05)
-    assert caught.value.brief == "initrd was not sent within 0.05 s: another thread sends it"
+    assert caught.value.brief == (
+        f"{IMAGE.path.name} was not sent within 0.05 s: another thread sends it"
+    )
     machine.go_on.set()
     other.join(5)
