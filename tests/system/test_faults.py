@@ -263,6 +263,7 @@ def test_min_goes_on_without_a_lost_machine(pair):
     assert after["agent2"] != before["agent2"]
 
 
+@pytest.mark.full
 def test_a_killed_switch_is_healed(pair):
     made, _ = pair
     before = lab.boot_ids(made)

@@ -104,6 +104,7 @@ def _session() -> str:
     return script
 
 
+@pytest.mark.full
 def test_get_started_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     session = f"cd {shlex.quote(str(tmp_path))}\nexec 2>&1\n{_session()}"

@@ -244,6 +244,7 @@ def watched():
         thread.join()
 
 
+@pytest.mark.full
 def test_the_tree_goes_as_deep_as_it_must(site, tmp_path, files):
     run, places = site.run(tmp_path, MANY, "taktuk")
     told = brought(run, places)
