@@ -83,6 +83,7 @@ def test_three_steps_with_the_delays_that_were_asked_for(run, here):
     print({pair: min(values) for pair, values in measured.items()})
 
 
+@pytest.mark.full
 def test_a_playbook(run):
     assert "control hello from control" in run("run_ansible.py")
 
