@@ -6,6 +6,10 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+
+_one_reads = Lock()
+"""Many hosts want the same file at once: the first has it read, the others know it then."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class File:
     @property
     def blake2b(self) -> str:
         """Its other digest (hex): without instructions for SHA it takes half the time."""
-        return _blake2b(self.path, self.path.stat().st_mtime_ns)
+        with _one_reads:
+            return _blake2b(self.path, self.path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,5 +1,6 @@
 """Files to machines: who writes to which part, without a machine."""
 
+import hashlib
 import time
 from pathlib import Path
 from threading import Barrier, Event, Thread
@@ -99,3 +100,25 @@ def test_the_wait_for_another_thread_ends():
     )
     machine.go_on.set()
     other.join(5)
+
+
+def test_a_file_is_read_once_for_all_hosts(tmp_path, monkeypatch):
+    path = tmp_path / "initrd"
+    path.write_bytes(b"an image")
+    opened = []
+    real = Path.open
+
+    def slowly(self, *mode):
+        opened.append(self)
+        time.sleep(0.05)
+        return real(self, *mode)
+
+    monkeypatch.setattr(Path, "open", slowly)
+    file, found = File(path, "1" * 64, "/nix/i"), []
+    threads = [Thread(target=lambda: found.append(file.blake2b)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert found == [hashlib.blake2b(b"an image").hexdigest()] * 8
+    assert opened == [path]
