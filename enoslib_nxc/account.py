@@ -198,7 +198,7 @@ def _call(call: Call) -> CallAccount:
     return CallAccount(
         at=call.at,
         seconds={
-            column: round(sum(phases.get(name, 0.0) for name in names), 1)
+            column: round(sum(phases.get(name, 0.0) for name in names), 3)
             for column, names in COLUMNS.items()
         },
         failed=failed[-1] if failed else "",
