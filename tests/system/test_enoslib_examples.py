@@ -193,6 +193,7 @@ def test_two_providers(run):
     assert state.find(EDGE) is None
 
 
+@pytest.mark.full
 def test_the_last_step_gives_the_machines_back(run, here):
     if not (here / "current").exists():  # run without the first
         run("tasks.py", "up")

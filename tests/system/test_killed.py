@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from enoslib_nxc import artifacts
+from enoslib_nxc.events import silent
 from tests.system import lab
 
 JOB = "killed"
@@ -65,12 +67,11 @@ def _kill(point):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _events():
+def _events(tmp_path_factory):
     """Have the composition built, and see that no event is missing from the lists."""
     seen = []
     made = lab.provider("built", {"server": 1})
-    made.init()
-    made.destroy()
+    artifacts.obtain(made.settings, None, silent, keep=tmp_path_factory.mktemp("b") / "result")
     made.init(reporter=lambda event: seen.append(lab.point(event)))
     made.destroy()
     assert [point for point in seen if "progress" not in point] == [*BEFORE_BOOT, *FROM_BOOT]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from enoslib_nxc.errors import BootError
 from tests.system import lab
+
+FLAVOUR = "nspawn" if os.getuid() == 0 else "vm-ramdisk"
+"""What a machine is does not matter to a playbook after its boot: root has it quickly."""
 
 TUNE = """
 - hosts: compute
@@ -32,7 +37,7 @@ def make(tmp_path_factory):
         file = files / "tune.yml"
         file.write_text(text)
         role = {"agent": {"nodes": 1, "tags": ["compute"]}}
-        return lab.provider("plays", role, playbooks={"after": [str(file)]})
+        return lab.provider("plays", role, flavour=FLAVOUR, playbooks={"after": [str(file)]})
 
     yield make
     make(TUNE).destroy()

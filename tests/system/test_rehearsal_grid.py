@@ -60,6 +60,7 @@ def test_access_without_a_job(grid):
     assert grid.ssh(node(1), "true", user="root", check=False).returncode == 255
 
 
+@pytest.mark.full  # as our own provider does in test_g5k_life
 def test_enoslib_reserves_and_becomes_root(grid):
     conf = en.G5kConf.from_settings(job_name="plain", job_type=[], walltime="00:10:00")
     conf.add_machine(roles=["c"], cluster=CLUSTER, nodes=2)
