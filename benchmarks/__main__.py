@@ -35,6 +35,9 @@ def known(name: str) -> Benchmark:
     "--repetitions", type=click.IntRange(1), help="Rounds, as far as 15 minutes allow."
 )
 @click.option(
+    "--more", is_flag=True, help="Add rounds to the figures that are there, of this computer."
+)
+@click.option(
     "--without", multiple=True, metavar="CONTESTANT", help="Who does not take part, by name."
 )
 @click.option(
@@ -46,6 +49,7 @@ def main(
     name: str,
     smoke: bool,
     repetitions: int | None,
+    more: bool,
     without: tuple[str, ...],
     output: Path | None,
 ) -> None:
@@ -55,8 +59,11 @@ def main(
         return
     benchmark = known(name)
     _require(benchmark)
+    place = output or results.PLACE
+    earlier = _earlier(name, place) if more else None
+    count = 1 if smoke else repetitions or benchmark.repetitions
     try:
-        result = _run(benchmark, smoke, repetitions, frozenset(without))
+        result = _run(benchmark, count, earlier, smoke=smoke, without=frozenset(without))
     except MeasureError as error:
         raise click.ClickException(f"{name}: {error}") from error
     table = Table(result.samples)
@@ -67,7 +74,7 @@ def main(
         figures = ", ".join(f"{value:.3f}" for value in verdict.figures)
         click.echo(f"{told}: {goal.text}: {figures}")
     if output or not smoke:
-        results.write(benchmark, result, output or results.PLACE)
+        results.write(benchmark, result, place)
     if not (output or smoke):
         page.write([known(each) for each in NAMES])
 
@@ -84,8 +91,24 @@ def _require(benchmark: Benchmark) -> None:
         )
 
 
+def _earlier(name: str, place: Path) -> results.Result | None:
+    """Return the figures to which more are added, None where there are none yet."""
+    found = results.read(name, place)
+    if found and not found.computer.same(computer.here()):
+        raise click.ClickException(
+            f"the figures in {place} are of another computer, or of other versions: "
+            "without --more they are replaced"
+        )
+    return found
+
+
 def _run(
-    benchmark: Benchmark, smoke: bool, repetitions: int | None, without: frozenset[str]
+    benchmark: Benchmark,
+    repetitions: int,
+    earlier: results.Result | None,
+    *,
+    smoke: bool,
+    without: frozenset[str],
 ) -> results.Result:
     """Run it, with deployments of its own, of which nothing is left."""
     described, began = computer.here(), time.monotonic()
@@ -94,19 +117,21 @@ def _run(
         os.environ["XDG_STATE_HOME"] = f"{directory}/state"
         trial = Trial(
             sizes=benchmark.smoke if smoke else benchmark.sizes,
-            repetitions=1 if smoke else repetitions or benchmark.repetitions,
+            repetitions=repetitions,
             directory=Path(directory),
             smoke=smoke,
             without=without,
             began=began,
+            earlier=earlier.rounds if earlier else 0,
         )
         with benchmark.open(trial) as contestants:
             samples = list(rounds(contestants, trial, _tell))
     described = described.model_copy(update={"kvm": computer.kvm()})
     minutes = round((time.monotonic() - began) / 60, 2)
-    return results.Result(
+    found = results.Result(
         name=benchmark.name, computer=described, minutes=minutes, samples=tuple(samples)
     )
+    return earlier.more(found) if earlier else found
 
 
 def _tell(sample: Sample) -> None:

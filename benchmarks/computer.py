@@ -40,6 +40,11 @@ class Computer(Data):
     load: float
     versions: dict[str, str]
 
+    def same(self, other: Computer) -> bool:
+        """Tell whether figures of both are of one computer, with the same versions."""
+        changing = {"date", "kvm", "load"}
+        return self.model_dump(exclude=changing) == other.model_dump(exclude=changing)
+
 
 def here() -> Computer:
     """Describe this computer, as it is now."""

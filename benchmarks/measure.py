@@ -72,6 +72,7 @@ class Trial:
             is kept.
         without: contestants that do not take part.
         began: when the run did, on the clock of `rounds`; None for its first round.
+        earlier: rounds of earlier runs, to which these are added.
     """
 
     sizes: tuple[int, ...]
@@ -80,6 +81,7 @@ class Trial:
     smoke: bool = False
     without: frozenset[str] = frozenset()
     began: float | None = None
+    earlier: int = 0
 
 
 Opener = Callable[[Trial], AbstractContextManager[Sequence[Contestant]]]
@@ -110,10 +112,11 @@ def rounds(
     first = clock()
     began = first if trial.began is None else trial.began
     contestants = _taking_part(contestants, trial.without)
-    for repetition in range(trial.repetitions):
+    for done in range(trial.repetitions):
         now = clock()
-        if repetition and now - began + (now - first) / repetition > BUDGET:
+        if done and now - began + (now - first) / done > BUDGET:
             return
+        repetition = trial.earlier + done
         for size in trial.sizes:
             for contestant in _turned(contestants, repetition):
                 if contestant.sizes and size not in contestant.sizes:

@@ -24,6 +24,7 @@ Each benchmark is one command, in a clone of this repository:
 
 ```sh
 scripts/benchmark NAME            # NAME: {names}
+scripts/benchmark NAME --more     # further rounds, beside those that are there
 scripts/benchmark NAME --smoke    # as small as it can be; no figure is kept
 scripts/benchmark page            # this page from the figures that are there
 ```
@@ -151,9 +152,15 @@ def _where(benchmark: Benchmark, result: Result) -> str:
         f"{computer.date}, {computer.processor}, {computer.cores} cores, "
         f"{computer.memory} GiB, Linux {computer.kernel}, {kvm}; {versions}. "
         f"Load before: {computer.load}. "
-        f"The whole run took {result.minutes:.1f} min. "
+        f"{_took(result)} "
         f"[All figures](performance/{benchmark.name}.csv)"
     )
+
+
+def _took(result: Result) -> str:
+    if result.runs == 1:
+        return f"The whole run took {result.minutes:.1f} min."
+    return f"{result.runs} runs, one after the other, took {result.minutes:.1f} min."
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

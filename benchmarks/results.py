@@ -26,12 +26,29 @@ class Result(Data):
         computer: that it ran on.
         minutes: how long it took, everything counted.
         samples: what was measured.
+        runs: how many runs that was, one after the other.
     """
 
     name: str
     computer: Computer
     minutes: float
     samples: tuple[Sample, ...]
+    runs: int = 1
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it has."""
+        return max((sample.repetition + 1 for sample in self.samples), default=0)
+
+    def more(self, other: Result) -> Result:
+        """Return this with the rounds of a later run, which are numbered on."""
+        return self.model_copy(
+            update={
+                "minutes": self.minutes + other.minutes,
+                "samples": (*self.samples, *other.samples),
+                "runs": self.runs + other.runs,
+            }
+        )
 
 
 def write(benchmark: Benchmark, result: Result, place: Path) -> None:

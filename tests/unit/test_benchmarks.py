@@ -9,6 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -104,6 +105,22 @@ class TestRounds:
         made = self.run([Contestant(n, lambda _: {"s": 1}) for n in names], repetitions=4)
         order = ["".join(s.contestant for s in made if s.repetition == n) for n in range(4)]
         assert order == ["abc", "bca", "cab", "abc"]
+
+    def test_rounds_of_a_later_run_go_on_where_the_earlier_ended(self):
+        def run(earlier):
+            trial = Trial((1,), 2, Path("/nowhere"), earlier=earlier)
+            both = [Contestant(name, lambda _: {"s": 1}) for name in "abc"]
+            return list(rounds(both, trial, lambda _: None, lambda: 0.0))
+
+        first, second = a_result(*run(0)), run(2)
+        assert first.rounds == 2
+        assert [(s.repetition, s.contestant) for s in second] == [
+            *((2, each) for each in "cab"),
+            *((3, each) for each in "abc"),
+        ]
+        both = first.more(a_result(*second))
+        assert (both.runs, both.rounds, both.minutes) == (2, 4, 2.5)
+        assert "2 runs, one after the other, took 2.5 min" in page.section(a_benchmark(), both)
 
     def test_sizes_come_one_after_the_other_each_for_all(self):
         both = [Contestant(name, lambda size: {"s": size}) for name in "ab"]
@@ -482,6 +499,19 @@ class TestBuild:
         project.forget()
         assert (project.composition / "composition.nix").read_text() == "as it was"
         assert not project.store.exists()
+
+
+def test_rounds_are_added_on_the_same_computer_only(tmp_path):
+    here = command.computer.here()
+    earlier = a_result().model_copy(update={"computer": here})
+    results.write(a_benchmark(), earlier, tmp_path)
+    assert command._earlier("subject", tmp_path) == earlier
+    assert command._earlier("another", tmp_path) is None
+    for other in ({"cores": 64}, {"versions": {**here.versions, "enoslib": "0"}}):
+        changed = here.model_copy(update=other)
+        results.write(a_benchmark(), earlier.model_copy(update={"computer": changed}), tmp_path)
+        with pytest.raises(click.ClickException, match="of another computer, or of other"):
+            command._earlier("subject", tmp_path)
 
 
 def test_the_page_of_the_figures_is_current():
