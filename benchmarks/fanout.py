@@ -84,7 +84,7 @@ until every host has found the digest right. All ways are this package's:
 - http: each fetches it from the source, all at once: `kexec.push: http`. The same holds;
   {LARGE} hosts would take {LARGE * MEGABYTES * 8 / MEGABITS:.0f} s.
 - chain: each takes it from the host before it while that one receives it, the first from the
-  source: `kexec.push: chain`, which `auto` is for three hosts or more.
+  source: `kexec.push: chain`, which `auto` is where that spares the source 256 MiB of a file.
 - taktuk: in a tree of ssh connections from the source, as `g5k.push: taktuk` does on a site.
 """,
     varies="hosts",

@@ -196,8 +196,8 @@ class Kexec(Section):
         "auto",
         description="how kernel and initrd get to a host that lacks them: send: over ssh; "
         "http: it fetches them from here; chain: from the host before it, which has them from "
-        "here, by Python 3; auto: each host as it can, first chain (3 hosts or more, files of "
-        "16 MiB or more), then http, then send",
+        "here, by Python 3; auto: each host as it can, first chain (where that spares this "
+        "computer 256 MiB or more of a file), then http, then send",
     )
     keep_address: Literal["auto", "yes", "no"] = Field(
         "auto",

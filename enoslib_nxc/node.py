@@ -62,7 +62,8 @@ def python_function(name: str, script: str, values: Mapping[str, str]) -> str:
         script: file name of the script without `.py`.
         values: what is in its environment.
     """
-    run = f"python3 -I - <<'{END}'\n{text(f'{script}.py')}\n{END}"
+    # the standard library alone: to look for more takes longer than to start
+    run = f"python3 -I -S - <<'{END}'\n{text(f'{script}.py')}\n{END}"
     return f"{name}() (\nexport {' '.join(values)}\n{assignments(values)}{run}\n)\n"
 
 

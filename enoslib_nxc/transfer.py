@@ -6,8 +6,8 @@ import os
 import secrets
 import shlex
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Lock
 
@@ -30,7 +30,7 @@ WHOLE = "complete"
 
 FETCH_UNLESS_THERE = f"""
 have=$(ACTION=look place) || exit
-[ "$have" = {WHOLE} ] || {{ FILE=$PART fetch && ACTION=accept place > /dev/null; }}
+[ "$have" = {WHOLE} ] || {{ FILE=$PART fetch && ACTION=accept place > /dev/null; }} || exit
 """
 
 RELAY_UNLESS_THERE = f"""
@@ -104,6 +104,22 @@ class Place:
         with self._alone(file, timeout) as left:
             return self._ensured(file, left)
 
+    def fetch(self, files: Iterable[File], timeout: float) -> None:
+        """Have the machine fetch files that have a URL, unless they are there, in one go.
+
+        Args:
+            files: which; always in the same order, of threads that want the same there.
+            timeout: seconds.
+
+        Raises:
+            CommandError: one did not get there whole; those before it did.
+        """
+        files = list(files)
+        with ExitStack() as alone:
+            for file in files:
+                timeout = alone.enter_context(self._alone(file, timeout))
+            self._have(files, timeout)
+
     @contextmanager
     def _alone(self, file: File, timeout: float) -> Iterator[float]:
         """Keep other threads of this process from the same part; yield the seconds left.
@@ -127,7 +143,7 @@ class Place:
     def _ensured(self, file: File, timeout: float) -> str:
         part = self.part(file)
         if file.url and not file.lent:
-            self._have(file, part, timeout)
+            self._have([file], timeout)
             return self.target(file)
         told = self._ask("look", file, part)
         if told == WHOLE:
@@ -140,15 +156,16 @@ class Place:
         self._ask("accept", file, part)
         return self.target(file)
 
-    def _have(self, file: File, part: str, timeout: float) -> None:
-        """Have the machine fetch a file unless it is there, in one go."""
-        scripts = node.function("place", "place", {}) + node.function("fetch", "fetch", {})
-        values = {
-            **self._asked("look", file, part),
-            "URL": file.url,
-            "PATIENCE": str(FETCH_SECONDS),
-        }
-        self._sh(scripts + node.assignments(values) + FETCH_UNLESS_THERE, timeout)
+    def _have(self, files: Iterable[File], timeout: float) -> None:
+        text = node.function("place", "place", {}) + node.function("fetch", "fetch", {})
+        for file in files:
+            values = {
+                **self._asked("look", file, self.part(file)),
+                "URL": file.url,
+                "PATIENCE": str(FETCH_SECONDS),
+            }
+            text += node.assignments(values) + FETCH_UNLESS_THERE
+        self._sh(text, timeout)
 
     def relay(self, file: File, timeout: float) -> str:
         """Have a file on the machine from another one, and pass it on to the next.

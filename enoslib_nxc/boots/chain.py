@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from enoslib_nxc.context_server import ContextServer
 from enoslib_nxc.files import File
 
-LEAST = 3
-"""Hosts for whom a chain is worth its while."""
-
-LEAST_BYTES = 16 << 20
-"""Size of a file for which it is: Python has to start on each host."""
+LEAST_BYTES = 256 << 20
+"""What a chain has to spare the source: a file, to all hosts but one. A link of 1 Gbit/s takes
+two seconds for it. In a chain all bytes pass each host twice, and Python has to start there:
+slow hosts lose more by that (four emulated ones 20 s, with 65 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +111,16 @@ class Chain:
                 return True
             self._last = None
             return False
+
+
+def spared(file: File, hosts: int) -> int:
+    """Return the bytes that the source need not send if hosts are a chain.
+
+    Args:
+        file: that all of them need.
+        hosts: how many they are.
+    """
+    return file.path.stat().st_size * (hosts - 1)
 
 
 def chained(file: File, server: ContextServer) -> File:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from enoslib_nxc.boots import Run
@@ -89,10 +89,14 @@ def tried(
     raise AssertionError("attempts is 1 at least")
 
 
-def stayed(host: str, file: File, error: NxcError) -> BootError:
-    """Return what is said when a file did not get to a machine."""
+def named(files: Iterable[File]) -> str:
+    """Return the names of files, for people."""
+    return " and ".join(file.path.name for file in files)
+
+
+def stayed(host: str, names: str, error: NxcError) -> BootError:
+    """Return what is said when files did not get to a machine."""
     return BootError(
-        f"{host}: {file.path.name} did not get there ({error.brief}); "
-        "it still runs its old system",
+        f"{host}: {names} did not get there ({error.brief}); it still runs its old system",
         details=error.details,
     )

@@ -6,13 +6,13 @@ open, they try, and those that cannot are sent their files: no question is as qu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from enoslib_nxc import parallel
 from enoslib_nxc.boots import Run, chain
-from enoslib_nxc.boots.delivery import files_of, stayed, tried
+from enoslib_nxc.boots.delivery import files_of, named, stayed, tried
 from enoslib_nxc.context_server import Content, ContextServer, address_towards
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.events import Event, Phase, Status
@@ -65,31 +65,34 @@ class Serving:
 
     def bring(self, run: Run, host: str, place: Place, deadline: Deadline) -> list[str]:
         """Have kernel and initrd on a machine, and return their paths there."""
-        there = []
-        for file in self.files:
-            if file.chain and self._relayed(run, host, place, file, deadline):
-                there.append(place.target(file))
-            elif path := self._fetched(run, host, place, file, deadline):
-                there.append(path)
-            else:
-                there.append(_ensured(run, host, place, replace(file, url=""), deadline))
-        return there
+        chained = any(file.chain for file in self.files)
+        for files in [[file] for file in self.files] if chained else [self.files]:
+            if files[0].chain and self._relayed(run, host, place, files[0], deadline):
+                continue
+            if not self._fetched(run, host, place, files, deadline):
+                for file in files:
+                    sent = partial(place.ensure, replace(file, url=""))
+                    _attempted(run, host, [file], sent, deadline)
+        return [place.target(file) for file in self.files]
 
     def _fetched(
-        self, run: Run, host: str, place: Place, file: File, deadline: Deadline
-    ) -> str:
-        """Have a machine fetch a file; return its path, "" where it is to be sent."""
-        if not file.url or host in self._unable:
-            return ""
+        self, run: Run, host: str, place: Place, files: Sequence[File], deadline: Deadline
+    ) -> bool:
+        """Have a machine fetch files, in one go; tell whether they are there."""
+        if not files[0].url or host in self._unable:
+            return False
+        fetch = partial(place.fetch, files)
         if run.settings.kexec.push != "auto":
-            return _ensured(run, host, place, file, deadline)
+            _attempted(run, host, files, fetch, deadline)
+            return True
         try:
-            return place.ensure(file, max(1.0, deadline.remaining() * SHARE))
+            fetch(max(1.0, deadline.remaining() * SHARE))
         except CommandError as error:
             self._unable.add(host)
-            told = f"{file.path.name} sent from here: not fetched: {_last(error)}"
+            told = f"{named(files)} sent from here: not fetched: {_last(error)}"
             run.report(Event(Phase.PUSH, Status.PROGRESS, host, told))
-            return ""
+            return False
+        return True
 
     def _relayed(
         self, run: Run, host: str, place: Place, file: File, deadline: Deadline
@@ -150,13 +153,12 @@ class Serving:
             self.close()
             raise _no_python(lacking)
         assert self._server  # noqa: S101
-        chained = push == "chain" or (push == "auto" and count >= chain.LEAST)
-        least = 0 if push == "chain" else chain.LEAST_BYTES
         offered = []
         for file in self.files:
             served = replace(file, url=self._publish(file.path.name, file.path))
-            large = file.path.stat().st_size >= least
-            offered.append(chain.chained(served, self._server) if chained and large else served)
+            worth = push == "auto" and chain.spared(file, count) >= chain.LEAST_BYTES
+            chained = push == "chain" or worth
+            offered.append(chain.chained(served, self._server) if chained else served)
         self.files = tuple(offered)
 
     def _publish(self, name: str, content: Content) -> str:
@@ -164,12 +166,18 @@ class Serving:
         return self._server.publish(name, content)
 
 
-def _ensured(run: Run, host: str, place: Place, file: File, deadline: Deadline) -> str:
-    """Have a file on a machine, by one way, with the retries of the configuration."""
+def _attempted(
+    run: Run,
+    host: str,
+    files: Sequence[File],
+    bring: Callable[[float], object],
+    deadline: Deadline,
+) -> None:
+    """Have files on a machine, by one way, with the retries of the configuration."""
     try:
-        return tried(run.settings.retries.push + 1, deadline, partial(place.ensure, file))
+        tried(run.settings.retries.push + 1, deadline, bring)
     except CommandError as error:
-        raise stayed(host, file, error) from error
+        raise stayed(host, named(files), error) from error
 
 
 def _last(error: CommandError) -> str:

@@ -103,7 +103,7 @@ class StagedDelivery:
             except CommandError as error:
                 if trees:
                     trees.withdrawn(host)
-                raise stayed(host, file, error) from error
+                raise stayed(host, file.path.name, error) from error
             if trees:
                 trees.settled(host, file)
             there.append(path)

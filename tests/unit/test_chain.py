@@ -25,6 +25,7 @@ HOSTS = ("agent1", "agent2", "agent3")
 CHAINED = ["kernel by the chain", "initrd by the chain"]
 
 SENT = "kernel sent from here: not fetched: curl: (28) Connection timed out"
+BOTH = "kernel and initrd sent from here: not fetched: curl: (28) Connection timed out"
 
 
 def test_each_takes_from_the_one_that_came_before():
@@ -70,7 +71,7 @@ def test_the_script_is_one_that_old_hosts_run():
     ast.parse(text, feature_version=(3, 6))
     assert node.END not in text
     wrapped = node.python_function("relay", "relay", {"URL": "a'b", "PART": "/p"})
-    head, _, rest = wrapped.partition("python3 -I - <<")
+    head, _, rest = wrapped.partition("python3 -I -S - <<")
     assert head.splitlines()[1] == "export URL PART"
     assert shlex.split(head.splitlines()[2]) == ["URL=a'b"]
     assert rest.endswith(f"\n{node.END}\n)\n")
@@ -96,10 +97,15 @@ class Host(Place):
             raise CommandError("ssh failed with exit status 1", details=f"$ ssh\n{self.broken}")
         return self.helped
 
-    def ensure(self, file, timeout):
-        self.calls.append(f"{'fetch' if file.url else 'send'} {file.path.name}")
-        if file.url and "http" not in self.able:
+    def fetch(self, files, timeout):
+        assert all(file.url for file in files)
+        self.calls.append(f"fetch {' and '.join(file.path.name for file in files)}")
+        if "http" not in self.able:
             raise CommandError("it cannot", details="$ ssh\ncurl: (28) Connection timed out")
+
+    def ensure(self, file, timeout):
+        assert not file.url
+        self.calls.append(f"send {file.path.name}")
         return self.target(file)
 
 
@@ -128,7 +134,7 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "address_towards", lambda _host: "10.0.0.9")
     monkeypatch.setattr(delivery, "PAUSE_SECONDS", 0)
 
-    monkeypatch.setattr(chain, "LEAST_BYTES", 0)
+    monkeypatch.setattr(chain, "LEAST_BYTES", 2)  # a file has one byte: from three hosts on
 
     def lab(*hosts, push, kind=Host):
         kind = type("Kind", (kind,), {"calls": []})
@@ -148,7 +154,7 @@ def lab(tmp_path, monkeypatch):
     ("push", "hosts", "able", "calls", "told"),
     [
         ("auto", 3, {"http", "chain"}, ["relay kernel", "relay initrd"], CHAINED),
-        ("auto", 2, {"http", "chain"}, ["fetch kernel", "fetch initrd"], []),
+        ("auto", 2, {"http", "chain"}, ["fetch kernel and initrd"], []),
         (
             "auto",
             3,
@@ -159,7 +165,7 @@ def lab(tmp_path, monkeypatch):
                 for name in ("kernel", "initrd")
             ],
         ),
-        ("auto", 2, set(), ["fetch kernel", "send kernel", "send initrd"], [SENT]),
+        ("auto", 2, set(), ["fetch kernel and initrd", "send kernel", "send initrd"], [BOTH]),
         (
             "auto",
             3,
@@ -167,7 +173,7 @@ def lab(tmp_path, monkeypatch):
             ["relay kernel", "fetch kernel", "send kernel", "send initrd"],
             ["kernel fetched from here: not by the chain: sh: python3: not found", SENT],
         ),
-        ("http", 3, {"http", "chain"}, ["fetch kernel", "fetch initrd"], []),
+        ("http", 3, {"http", "chain"}, ["fetch kernel and initrd"], []),
         ("send", 3, {"http", "chain"}, ["send kernel", "send initrd"], []),
         ("chain", 1, {"http", "chain"}, ["relay kernel", "relay initrd"], CHAINED),
     ],
@@ -232,6 +238,9 @@ def test_a_host_that_nothing_gets_to(lab):
     class Shut(Host):
         broken = "no room"
 
+        def fetch(self, files, timeout):
+            raise CommandError("ssh failed with exit status 255", details="gone")
+
         def ensure(self, file, timeout):
             raise CommandError("ssh failed with exit status 255", details="gone")
 
@@ -261,13 +270,33 @@ def test_one_command_asks_relays_and_takes(monkeypatch):
         assert f"\n{value}\n" in text
 
 
-def test_three_are_worth_a_chain_of_what_is_large(lab, monkeypatch):
-    assert chain.LEAST == 3
+@pytest.mark.parametrize(
+    ("hosts", "least", "calls"),
+    [
+        (3, 2, ["relay kernel", "relay initrd"]),
+        (3, 3, ["fetch kernel and initrd"]),
+        (1, 1, ["fetch kernel and initrd"]),
+    ],
+)
+def test_a_chain_is_for_what_the_source_would_send_more(lab, monkeypatch, hosts, least, calls):
+    monkeypatch.setattr(chain, "LEAST_BYTES", least)
+    run, places, _, kind = lab(*HOSTS[:hosts], push="auto")
+    made = Serving()
+    made.prepare(run, places, inline=True)
+    made.bring(run, "agent1", places["agent1"], Deadline(9))
+    made.close()
+    assert kind.calls == calls
+
+
+def test_a_chain_that_is_asked_for_is_for_all(lab, monkeypatch):
     monkeypatch.setattr(chain, "LEAST_BYTES", 1 << 30)
-    for push, way in (("auto", "fetch"), ("chain", "relay")):
+    for push, calls in (
+        ("auto", ["fetch kernel and initrd"]),
+        ("chain", ["relay kernel", "relay initrd"]),
+    ):
         run, places, _, kind = lab(*HOSTS, push=push)
         made = Serving()
         made.prepare(run, places, inline=True)
         made.bring(run, "agent1", places["agent1"], Deadline(9))
         made.close()
-        assert kind.calls == [f"{way} kernel", f"{way} initrd"]
+        assert kind.calls == calls

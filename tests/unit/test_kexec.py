@@ -196,6 +196,26 @@ def test_a_file_with_a_url_is_fetched(machine, tmp_path):
     assert made.calls == ["have"]
 
 
+def test_files_with_a_url_are_fetched_in_one_go(machine, tmp_path, monkeypatch):
+    made, place = machine("part=0")
+    texts, script = [], made.script
+
+    def seen(access, text, **more):
+        texts.append(text)
+        return script(access, text, **more)
+
+    monkeypatch.setattr(ssh, "script", seen)
+    first = file(tmp_path, "http://10.0.0.1:80/x/initrd")
+    second = replace(first, sha256="6" * 64, url="http://10.0.0.1:80/x/kernel")
+    place.fetch([first, second], 60)
+    assert made.calls == ["have"]
+    (text,) = texts
+    for one in (first, second):
+        assert f"\nURL={one.url}\n" in text
+        assert f"\nPART={place.part(one)}\n" in text
+    assert text.count(transfer.FETCH_UNLESS_THERE) == 2
+
+
 def test_who_cannot_fetch(machine, monkeypatch):
     _made, place = machine("")
     assert place.can_fetch("http://10.0.0.1:80/x/probe")
