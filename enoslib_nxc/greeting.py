@@ -6,7 +6,7 @@ import shlex
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from enoslib_nxc import shell, ssh
@@ -23,28 +23,45 @@ LOOK_SECONDS = 0.2
 def greets(
     access: Access, timeout: float, *, given_up: Callable[[], bool] = lambda: False
 ) -> bool:
-    """Tell whether an ssh server sends its greeting.
+    """Tell whether an ssh server sends its greeting, as `greeted` does."""
+    if access.gate:
+        return _greets_behind(access, timeout)
+    connection = greeted(access, timeout, given_up=given_up)
+    if connection:
+        connection.close()
+    return connection is not None
+
+
+def greeted(
+    access: Access, timeout: float, *, given_up: Callable[[], bool] = lambda: False
+) -> socket.socket | None:
+    """Return a connection on which an ssh server has sent its greeting, which is not read.
 
     Cheap for the machine: no key exchange. QEMU's user network accepts a connection before
     the guest does, so an open port alone says nothing.
 
     Args:
-        access: how the machine is reached.
+        access: how the machine is reached; not behind a gate.
         timeout: seconds to wait for the greeting, on one connection.
-        given_up: asked every `LOOK_SECONDS` whether nobody waits any more; not behind a gate.
+        given_up: asked every `LOOK_SECONDS` whether nobody waits any more.
+
+    Returns:
+        None where it did not greet.
     """
-    if access.gate:
-        return _greets_behind(access, timeout)
     end = time.monotonic() + timeout
-    try:
-        with socket.create_connection((access.address, access.port), timeout) as connection:
-            connection.settimeout(LOOK_SECONDS)
-            while time.monotonic() < end and not given_up():
-                with suppress(TimeoutError):
-                    return connection.recv(4) == b"SSH-"
-    except OSError:
-        pass
-    return False
+    with ExitStack() as kept, suppress(OSError):
+        connection = kept.enter_context(
+            socket.create_connection((access.address, access.port), timeout)
+        )
+        connection.settimeout(LOOK_SECONDS)
+        while time.monotonic() < end and not given_up():
+            with suppress(TimeoutError):
+                if connection.recv(4, socket.MSG_PEEK) != b"SSH-":
+                    return None
+                connection.settimeout(None)
+                kept.pop_all()
+                return connection
+    return None
 
 
 def near(access: Access) -> Access | None:

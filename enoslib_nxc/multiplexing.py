@@ -54,9 +54,12 @@ def shared(access: Access, deployment: Deployment) -> Access:
         deployment: its own; where it has more than `FEW` machines, each command has its own
             connection still.
     """
-    if len(deployment.plan.nodes) > FEW:
-        return access
-    return briefly(access, deployment)
+    return briefly(access, deployment) if few(deployment) else access
+
+
+def few(deployment: Deployment) -> bool:
+    """Tell whether a deployment has `FEW` machines at most."""
+    return len(deployment.plan.nodes) <= FEW
 
 
 def briefly(access: Access, deployment: Deployment) -> Access:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import time
 from collections.abc import Callable
 
@@ -58,13 +59,18 @@ class Deadline:
         return self.remaining() <= 0
 
 
-def until_greeting(access: Access, deadline: Deadline, trouble: Callable[[], str]) -> None:
+def until_greeting(
+    access: Access, deadline: Deadline, trouble: Callable[[], str]
+) -> socket.socket | None:
     """Wait until a machine's ssh server greets.
 
     Args:
         access: how the machine is reached.
         deadline: until when.
         trouble: says why the machine can no longer come up, "" while it can.
+
+    Returns:
+        The connection on which it did; None where it is behind another server.
 
     Raises:
         BootError: it cannot come up, or the time is over.
@@ -81,8 +87,11 @@ def until_greeting(access: Access, deadline: Deadline, trouble: Callable[[], str
     looked = 0.0
     while not deadline.passed:
         seconds = min(GREETING_SECONDS, max(0.1, deadline.remaining()))
-        if greeting.greets(access, seconds, given_up=lambda: deadline.passed):
-            return
+        if access.gate:
+            if greeting.greets(access, seconds):
+                return None
+        elif connection := greeting.greeted(access, seconds, given_up=lambda: deadline.passed):
+            return connection
         if time.monotonic() - looked >= between:
             reason = trouble()
             if reason:

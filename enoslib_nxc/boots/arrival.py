@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from socket import socket
 
 from enoslib_nxc import multiplexing, pins, status
 from enoslib_nxc.boots import Run
 from enoslib_nxc.errors import CommandError, NxcError
 from enoslib_nxc.g5k import jumped
+from enoslib_nxc.handover import taken
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import Deadline
@@ -21,7 +23,9 @@ class SomeoneElseError(NxcError):
     """Something answers that is not the system which we wait for."""
 
 
-def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
+def greeting(
+    run: Run, access: Access, deadline: Deadline, connection: socket | None = None
+) -> Report:
     """Ask a machine what it runs, and pin the key that it shows.
 
     Only then: before, the system that it leaves may answer.
@@ -30,6 +34,7 @@ def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
         run: the run; the machine's boot_id is that of the system which it leaves.
         access: how it is reached.
         deadline: until when.
+        connection: on which it has greeted, where there is one; it is closed here.
 
     Raises:
         CommandError: nothing answers.
@@ -43,7 +48,8 @@ def greeting(run: Run, access: Access, deadline: Deadline) -> Report:
     knock = replace(access, known_hosts=shown, patience=PATIENCE, control=trial)
     try:
         timeout = max(1.0, min(status.STATUS_TIMEOUT, deadline.remaining()))
-        report = status.ask(knock, HostKey.FIRST_CONTACT, timeout)
+        with taken(knock, connection, run.deployment) as way:
+            report = status.ask(way, HostKey.FIRST_CONTACT, timeout)
     except CommandError as error:
         if jumped.refused(error.details):
             raise SomeoneElseError("our key is refused") from error

@@ -19,6 +19,7 @@ from enoslib_nxc.built import RoleImage
 from enoslib_nxc.config import Settings
 from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import ArtifactError, PlatformError
+from enoslib_nxc.handover import taken
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.names import DIGEST_VARIABLE
 from enoslib_nxc.platforms import places
@@ -143,8 +144,9 @@ class NspawnBoot:
 
     def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
         """Wait for the machine's ssh server; a machine that has ended ends the wait."""
-        until_greeting(access, deadline, lambda: self._trouble(run, access.name))
-        return status.ask(access, HostKey.FIRST_CONTACT, max(1.0, deadline.remaining()))
+        connection = until_greeting(access, deadline, lambda: self._trouble(run, access.name))
+        with taken(access, connection, run.deployment) as way:
+            return status.ask(way, HostKey.FIRST_CONTACT, max(1.0, deadline.remaining()))
 
     def _trouble(self, run: Run, host: str) -> str:
         return "" if host in places.running(run.deployment) else "its container ended"

@@ -21,6 +21,7 @@ from enoslib_nxc.boots.qemu_image import Image, Ramdisk, Way
 from enoslib_nxc.config import Settings
 from enoslib_nxc.data import Scalar
 from enoslib_nxc.errors import ArtifactError, BootError, CommandError, NxcError, PlatformError
+from enoslib_nxc.handover import taken
 from enoslib_nxc.model import Deployment, Identity, Machine, Node
 from enoslib_nxc.platforms.placement import extra_mib
 from enoslib_nxc.ssh import Access, HostKey
@@ -121,8 +122,11 @@ class QemuBoot:
 
     def arrive(self, run: Run, access: Access, deadline: Deadline) -> Report:
         """Wait for the guest's ssh server; a guest that cannot come up ends the wait."""
-        until_greeting(access, deadline, lambda: self._trouble(run, access.name, deadline))
-        return status.ask(access, HostKey.FIRST_CONTACT, max(1.0, deadline.remaining()))
+        connection = until_greeting(
+            access, deadline, lambda: self._trouble(run, access.name, deadline)
+        )
+        with taken(access, connection, run.deployment) as way:
+            return status.ask(way, HostKey.FIRST_CONTACT, max(1.0, deadline.remaining()))
 
     def _trouble(self, run: Run, host: str, deadline: Deadline) -> str:
         """Read the console, and see whether QEMU still runs.

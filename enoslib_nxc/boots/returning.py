@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from enoslib_nxc import wait
 from enoslib_nxc.boots import Run
 from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
 from enoslib_nxc.boots.present import remains
 from enoslib_nxc.errors import BootError, CommandError
-from enoslib_nxc.greeting import greets, near
+from enoslib_nxc.greeting import greeted, greets, near
 from enoslib_nxc.model import Machine
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.status import Report
@@ -52,9 +53,9 @@ def returned(
 
     plain = near(access)
     _until_silent(plain, given_up, 0.0 if left is None else time.monotonic() - left)
-    while _answers(plain, given_up):
+    for connection in _answers(plain, given_up):
         try:
-            report = greeting(run, access, soon)
+            report = greeting(run, access, soon, connection)
         except SomeoneElseError:
             still = remains(run.deployment, run.home, access.name)
         except CommandError:
@@ -91,16 +92,20 @@ def _until_silent(plain: Access | None, given_up: Callable[[], bool], gone_for: 
         time.sleep(SILENT_SECONDS / 20)
 
 
-def _answers(plain: Access | None, given_up: Callable[[], bool]) -> bool:
-    """Wait until something greets; False when nobody waits any more.
+def _answers(
+    plain: Access | None, given_up: Callable[[], bool]
+) -> Iterator[socket.socket | None]:
+    """Yield a connection each time that something greets, until nobody waits any more.
 
-    Where others are on the way, only ssh itself can tell.
+    Where others are on the way, only ssh itself can tell: then it is None.
     """
     while not given_up():
-        if plain is None or greets(plain, GREETING_SECONDS, given_up=given_up):
-            return True
-        time.sleep(wait.PAUSE_SECONDS)
-    return False
+        if plain is None:
+            yield None
+        elif connection := greeted(plain, GREETING_SECONDS, given_up=given_up):
+            yield connection
+        else:
+            time.sleep(wait.PAUSE_SECONDS)
 
 
 def _console(machine: Machine) -> str:

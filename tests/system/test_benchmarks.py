@@ -25,7 +25,7 @@ NEED_ROOT = {"kexec", "scale", "fanout", "again"}
 
 FEWER = {
     "vm": ["nxc"],
-    "kexec": ["nxc"],
+    "kexec": ["nxc", "floor, no checks"],
     "cycle": ["EnOSlib, stock image", "enoslib-nxc and execo"],
 }
 """Contestants whose machines take minutes to come up: with all of them it is a longer test."""

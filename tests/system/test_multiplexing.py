@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import socket
 
 import pytest
 
-from enoslib_nxc import multiplexing, procs, ssh
+from enoslib_nxc import greeting, handover, multiplexing, procs, ssh
+from enoslib_nxc.errors import CommandError
 from enoslib_nxc.ssh import Access, HostKey
 from tests.system.loopback_ssh import LoopbackSsh
 from tests.unit import factory
@@ -51,6 +53,55 @@ def test_keys_are_exchanged_once(server, access, deployment):
     multiplexing.leave(shared)
     assert say(shared) == "here"
     assert logins(server) == 3  # it was opened again
+
+
+def test_a_connection_on_which_it_greeted_is_taken_over(server, access, deployment):
+    shared = multiplexing.shared(access, deployment)
+    connection = greeting.greeted(access, 5)
+    assert connection
+    port = connection.getsockname()[1]
+    with handover.taken(shared, connection, deployment) as way:
+        assert say(way) == "here"
+    assert say(shared) == "here"
+    (accepted,) = [line for line in server.log().splitlines() if "Accepted publickey" in line]
+    assert f"from 127.0.0.1 port {port} " in accepted
+    assert [path.name for path in multiplexing.runtime_dir(deployment.token).iterdir()] == [
+        shared.control.name
+    ]
+
+
+def test_a_connection_that_was_lost_meanwhile(server, access, deployment):
+    shared = multiplexing.shared(access, deployment)
+    connection = greeting.greeted(access, 5)
+    assert connection
+    connection.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(CommandError), handover.taken(shared, connection, deployment) as way:
+        say(way)
+    assert say(shared) == "here"
+
+
+def test_a_connection_that_nobody_comes_for(server, access, deployment):
+    shared = multiplexing.shared(access, deployment)
+    connection = greeting.greeted(access, 5)
+    with handover.taken(shared, connection, deployment) as way:
+        assert way != shared
+    assert connection.fileno() == -1
+    assert list(multiplexing.runtime_dir(deployment.token).iterdir()) == []
+
+
+def test_who_opens_a_connection_of_its_own(server, access, deployment):
+    names = [f"host{number}" for number in range(multiplexing.FEW + 1)]
+    many = factory.deployment(*names).model_copy(update={"token": deployment.token})
+    alone, one_of_many = access, multiplexing.briefly(access, many)
+    assert one_of_many.control
+    for own, of in ((alone, deployment), (one_of_many, many)):
+        connection = greeting.greeted(own, 5)
+        with handover.taken(own, connection, of) as way:
+            assert way is own
+        assert connection.fileno() == -1
+    shared = multiplexing.shared(access, deployment)
+    with handover.taken(shared, None, deployment) as way:
+        assert way is shared
 
 
 def test_a_connection_whose_socket_was_renamed(server, access, deployment):

@@ -1,5 +1,6 @@
 """The kexec boot without a machine: command lines, where files come from, who answers."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,9 +110,10 @@ def test_the_system_on_the_disk_is_not_ours(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(returning, "greeting", lambda *_args: found)
     monkeypatch.setattr(returning, "LEAVING_SECONDS", 0)
-    greets = iter((False, True))
-    monkeypatch.setattr(returning, "greets", lambda *_args, **_more: next(greets))
-    with pytest.raises(BootError, match="server came back with the system on its disk"):
+    monkeypatch.setattr(returning, "greets", lambda *_args, **_more: False)
+    here, there = socket.socketpair()
+    monkeypatch.setattr(returning, "greeted", lambda *_args, **_more: here)
+    with there, here, pytest.raises(BootError, match="server came back with the system on its"):
         kexec.KexecBoot().arrive(run, Access("server", "", 22, "", None, None), Deadline(9))
 
 
