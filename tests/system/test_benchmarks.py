@@ -28,7 +28,7 @@ FEWER = {
     "kexec": ["nxc", "floor, no checks"],
     "cycle": ["EnOSlib, stock image", "enoslib-nxc and execo"],
 }
-"""Contestants whose machines take minutes to come up: with all of them it is a longer test."""
+"""Contestants that take long, or are much like others: all of them are a longer test."""
 
 NEVER = {("vm", "nxc")}
 """Contestants that fail, which the page says."""
