@@ -209,7 +209,10 @@ def contestants(trial: Trial) -> Iterator[Sequence[Contestant]]:
         try:
             yield [
                 Contestant(FLOOR, lambda _: guests.floor(), (few,)),
-                Contestant(FIRST, either(guests.first, crowd.first)),
+                # to show that all works guests need not come up twice: they do for the floor
+                Contestant(
+                    FIRST, either(guests.first, crowd.first), (many,) if trial.smoke else ()
+                ),
                 Contestant(OURS, either(guests.again, crowd.again)),
                 Contestant(COLD, lambda _: guests.cold(), (few,)),
                 Contestant(CHANGED, lambda _: guests.changed(), (few,)),

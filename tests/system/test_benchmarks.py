@@ -24,7 +24,7 @@ NEED_ROOT = {"kexec", "scale", "fanout", "again"}
 """Those whose hosts or network are network namespaces."""
 
 FEWER = {
-    "vm": ["nxc"],
+    "vm": ["nxc", "nxc, given DEPLOY"],
     "kexec": ["nxc", "floor, no checks"],
     "cycle": ["EnOSlib, stock image", "enoslib-nxc and execo"],
 }

@@ -89,8 +89,16 @@ def _recovers():
     assert lab.ours() == []
 
 
-def test_init_after_kills_before_anything_was_started():
-    for point in BEFORE_BOOT:
+@pytest.mark.parametrize(
+    "points",
+    [
+        ("check started", "build started", "acquire done"),
+        pytest.param(BEFORE_BOOT, marks=pytest.mark.full),
+    ],
+    ids=["some", "all"],
+)
+def test_init_after_kills_before_anything_was_started(points):
+    for point in points:
         _kill(point)
         assert lab.ours() == [], point
     _recovers()
