@@ -49,7 +49,11 @@ def taken(
             yield access
             return
         door = access.control.with_name(f"{access.control.name}-door")
-        with _offered(connection, door):
+        listener = _listening(door)
+        if listener is None:
+            yield access
+            return
+        with _offered(connection, listener, door):
             yield replace(access, via=(*_options(door), *access.via))
 
 
@@ -59,12 +63,22 @@ def _options(door: Path) -> tuple[str, ...]:
     return ("-o", f"{ssh.PROXY}{command}", "-o", "ProxyUseFdpass=yes")
 
 
-@contextmanager
-def _offered(connection: socket.socket, door: Path) -> Iterator[None]:
-    """Give the connection to the first that comes to a socket."""
-    with socket.socket(socket.AF_UNIX) as listener:
+def _listening(door: Path) -> socket.socket | None:
+    """Listen on a socket; None where there can be none: then ssh opens its own connection."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
         listener.bind(str(door))
         listener.listen(1)
+    except OSError:
+        listener.close()
+        return None
+    return listener
+
+
+@contextmanager
+def _offered(connection: socket.socket, listener: socket.socket, door: Path) -> Iterator[None]:
+    """Give the connection to the first that comes to a socket."""
+    with listener:
         thread = Thread(target=_give, args=(listener, connection), daemon=True)
         thread.start()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -89,12 +90,13 @@ def test_a_connection_that_nobody_comes_for(server, access, deployment):
     assert list(multiplexing.runtime_dir(deployment.token).iterdir()) == []
 
 
-def test_who_opens_a_connection_of_its_own(server, access, deployment):
+def test_who_opens_a_connection_of_its_own(server, access, deployment, tmp_path):
     names = [f"host{number}" for number in range(multiplexing.FEW + 1)]
     many = factory.deployment(*names).model_copy(update={"token": deployment.token})
     alone, one_of_many = access, multiplexing.briefly(access, many)
     assert one_of_many.control
-    for own, of in ((alone, deployment), (one_of_many, many)):
+    nowhere = replace(one_of_many, control=tmp_path / "gone" / "socket")
+    for own, of in ((alone, deployment), (one_of_many, many), (nowhere, deployment)):
         connection = greeting.greeted(own, 5)
         with handover.taken(own, connection, of) as way:
             assert way is own
