@@ -18,7 +18,7 @@ PAGE = results.PLACE.with_suffix(".md")
 
 HEAD = """# Performance
 
-What a deployment costs, beside its peers and beside the work itself, measured in one run on
+What a deployment costs, beside its peers and beside the work itself, measured side by side on
 one computer. Read the ratios, not the seconds: guests are emulated where there is no KVM.
 Each benchmark is one command, in a clone of this repository:
 
@@ -31,7 +31,7 @@ scripts/benchmark page            # this page from the figures that are there
 
 It sets up what is missing, as `scripts/test` does, ends within 15 minutes, leaves figures of
 every round (CSV, PNG) in `docs/performance/`, and writes this page. All contestants of a
-benchmark take turns in the same run. *Floor* is the work itself with nothing else. Figures
+benchmark take turns in each round. *Floor* is the work itself with nothing else. Figures
 are medians, then the smallest and the largest; *mean* is with its 99 % confidence interval
 (Student's t); *n* is the number of rounds. Ratios are of values of the same round. A goal is
 met when the median of its ratios is; ratios are rounded up where less is better.
