@@ -17,6 +17,7 @@ import pytest
 from benchmarks.__main__ import NAMES, known
 from benchmarks.measure import OURS, Sample, Table
 from enoslib_nxc import netns
+from tests.system import lab
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,19 +152,30 @@ def measure(name, run, tmp_path, without):
     }
 
 
-@pytest.mark.parametrize(
-    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)]
-)
-def test_interrupted(sent, run):
-    """Machines are up when it is told to end."""
+def test_interrupted_while_machines_boot(run):
+    child = start(run, "afterwards", "--smoke")
+    try:
+        lab.until(lambda: any("qemu-system" in words for words in processes(run)), 60)
+        assert_ends(child, signal.SIGINT)
+    finally:
+        end(child)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_it_measures(sent, run):
     child = start(run, "afterwards", "--smoke")
     try:
         assert child.stdout
-        assert "command s" in child.stdout.readline()  # it measures
-        child.send_signal(sent)
-        said, _ = child.communicate(timeout=60)
+        assert "command s" in child.stdout.readline()
+        assert_ends(child, sent)
     finally:
         end(child)
+
+
+def assert_ends(child: subprocess.Popen[str], sent: signal.Signals) -> None:
+    child.send_signal(sent)
+    said, _ = child.communicate(timeout=60)
     assert child.returncode == 1, said
     assert "Aborted" in said
 

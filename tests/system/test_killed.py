@@ -92,7 +92,7 @@ def _recovers():
 @pytest.mark.parametrize(
     "points",
     [
-        ("check started", "build started", "acquire done"),
+        ("build started", "acquire done"),
         pytest.param(BEFORE_BOOT, marks=pytest.mark.full),
     ],
     ids=["some", "all"],
