@@ -57,6 +57,10 @@ def main(
     if name == "page":
         page.write([known(each) for each in NAMES])
         return
+    if more and smoke:
+        raise click.UsageError(
+            "--more adds to figures, and --smoke makes none: give one of them"
+        )
     benchmark = known(name)
     _require(benchmark)
     place = output or results.PLACE

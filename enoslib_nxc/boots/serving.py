@@ -89,7 +89,7 @@ class Serving:
             fetch(max(1.0, deadline.remaining() * SHARE))
         except CommandError as error:
             self._unable.add(host)
-            told = f"{named(files)} sent from here: not fetched: {_last(error)}"
+            told = f"{named(files)} not fetched: {_last(error)}; what is not there is sent"
             run.report(Event(Phase.PUSH, Status.PROGRESS, host, told))
             return False
         return True

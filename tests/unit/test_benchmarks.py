@@ -423,6 +423,12 @@ class TestCommand:
         _, written = self.call(monkeypatch, benchmark, "--smoke", "--output", str(tmp_path))
         assert written == [tmp_path]
 
+    def test_a_smoke_run_adds_to_nothing(self, monkeypatch):
+        benchmark = self.ready(lambda *_: pytest.fail("it ran"))
+        done, written = self.call(monkeypatch, benchmark, "--smoke", "--more")
+        assert (done.exit_code, written) == (2, [])
+        assert "--more adds to figures, and --smoke makes none" in done.output
+
     def test_what_is_missing_is_said_before_anything_is_done(self, monkeypatch):
         benchmark = self.ready(lambda *_: pytest.fail("it ran"), needs=(("no-such", "it"),))
         done, written = self.call(monkeypatch, benchmark)

@@ -24,8 +24,10 @@ HOSTS = ("agent1", "agent2", "agent3")
 
 CHAINED = ["kernel by the chain", "initrd by the chain"]
 
-SENT = "kernel sent from here: not fetched: curl: (28) Connection timed out"
-BOTH = "kernel and initrd sent from here: not fetched: curl: (28) Connection timed out"
+SENT = "kernel not fetched: curl: (28) Connection timed out; what is not there is sent"
+BOTH = (
+    "kernel and initrd not fetched: curl: (28) Connection timed out; what is not there is sent"
+)
 
 
 def test_each_takes_from_the_one_that_came_before():
