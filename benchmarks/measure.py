@@ -95,7 +95,8 @@ def rounds(
 ) -> Iterator[Sample]:
     """Have all contestants do the work for all sizes, as many times as time allows.
 
-    The first of a round is another one each time, so that none has the cold caches always.
+    Nobody has the cold caches always, nor the same predecessor, which may leave the computer
+    with something to do.
 
     Args:
         contestants: who takes part.
@@ -118,7 +119,7 @@ def rounds(
             return
         repetition = trial.earlier + done
         for size in trial.sizes:
-            for contestant in _turned(contestants, repetition):
+            for contestant in _in_turn(contestants, repetition):
                 if contestant.sizes and size not in contestant.sizes:
                     continue
                 for sample in _samples(contestant, size, repetition):
@@ -136,9 +137,17 @@ def _taking_part(
     return [each for each in contestants if each.name not in without]
 
 
-def _turned(contestants: Sequence[Contestant], by: int) -> Sequence[Contestant]:
-    start = by % len(contestants)
-    return [*contestants[start:], *contestants[:start]]
+def _in_turn(contestants: Sequence[Contestant], repetition: int) -> Sequence[Contestant]:
+    """Return the order of a round: a row of a balanced Latin square (Williams, 1949).
+
+    Over as many rounds as there are contestants, or twice as many where their number is odd,
+    each comes after each other one equally often.
+    """
+    count = len(contestants)
+    # 0, 1, -1, 2, -2: the steps between neighbours are all different
+    zigzag = [(place + 1) // 2 if place % 2 else -place // 2 for place in range(count)]
+    row = [contestants[(step + repetition) % count] for step in zigzag]
+    return row[::-1] if repetition // count % 2 else row
 
 
 def _samples(contestant: Contestant, size: int, repetition: int) -> list[Sample]:

@@ -21,7 +21,6 @@ PAUSE_SECONDS = 0.2
 TROUBLE_SECONDS = 1.0
 """Between two looks at the console and the process table."""
 
-
 FAR_SECONDS = 1.0
 """Between two connections to a machine behind an ssh server."""
 
@@ -76,14 +75,8 @@ def until_greeting(
         BootError: it cannot come up, or the time is over.
     """
     # each look at a machine behind an ssh server is a login there
-    pause, between = (
-        (FAR_SECONDS, 5 * FAR_SECONDS)
-        if access.gate
-        else (
-            PAUSE_SECONDS,
-            TROUBLE_SECONDS,
-        )
-    )
+    pause = FAR_SECONDS if access.gate else PAUSE_SECONDS
+    between = 5 * FAR_SECONDS if access.gate else TROUBLE_SECONDS
     looked = 0.0
     while not deadline.passed:
         seconds = min(GREETING_SECONDS, max(0.1, deadline.remaining()))

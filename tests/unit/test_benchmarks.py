@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib
+import itertools
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -100,11 +102,23 @@ class TestRounds:
         assert told == made
         return made
 
-    def test_the_first_of_a_round_is_another_one_each_time(self):
-        names = ["a", "b", "c"]
-        made = self.run([Contestant(n, lambda _: {"s": 1}) for n in names], repetitions=4)
-        order = ["".join(s.contestant for s in made if s.repetition == n) for n in range(4)]
-        assert order == ["abc", "bca", "cab", "abc"]
+    @pytest.mark.parametrize("count", range(1, 7))
+    def test_each_comes_after_each_other_one_equally_often(self, count):
+        names = "abcdef"[:count]
+        repetitions = count * (1 + count % 2)
+        made = self.run(
+            [Contestant(n, lambda _: {"s": 1}) for n in names], repetitions=repetitions
+        )
+        orders = [
+            [s.contestant for s in made if s.repetition == number]
+            for number in range(repetitions)
+        ]
+        assert all(sorted(order) == list(names) for order in orders)
+        firsts = Counter(order[0] for order in orders)
+        assert set(firsts.values()) == {repetitions // count}
+        pairs = Counter(pair for order in orders for pair in itertools.pairwise(order))
+        assert len(pairs) == count * (count - 1)
+        assert len(set(pairs.values())) <= 1
 
     def test_rounds_of_a_later_run_go_on_where_the_earlier_ended(self):
         def run(earlier):
@@ -116,7 +130,7 @@ class TestRounds:
         assert first.rounds == 2
         assert [(s.repetition, s.contestant) for s in second] == [
             *((2, each) for each in "cab"),
-            *((3, each) for each in "abc"),
+            *((3, each) for each in "cba"),
         ]
         both = first.more(a_result(*second))
         assert (both.runs, both.rounds, both.minutes) == (2, 4, 2.5)
