@@ -95,7 +95,7 @@ def lasting(access: Access, deployment: Deployment, boot_id: str) -> Access:
     # whoever comes by another key, or another way, shows it: an open connection asks nobody
     changed = access.key.stat().st_mtime_ns if access.key and access.key.exists() else 0
     told = repr((access, boot_id, changed))
-    name = LASTING + hashlib.sha256(told.encode()).hexdigest()[:16]
+    name = f"{_lasting(access.name)}{_digest(told)}"
     return replace(own, control=own.control.with_name(name))
 
 
@@ -117,10 +117,29 @@ def settle(token: str) -> None:
     _end_all(token, WORKING)
 
 
+def forget(deployment: Deployment, host: str) -> None:
+    """End the connections to a machine that stay open: another key may open it from now on.
+
+    Args:
+        deployment: its own.
+        host: host name.
+    """
+    _end_all(deployment.token, _lasting(host))
+
+
 def end(token: str) -> None:
     """End all shared connections of a deployment; nothing of them is left."""
     _end_all(token, WORKING)
     _end_all(token, LASTING)
+
+
+def _lasting(host: str) -> str:
+    """Return the beginning of the names of a machine's sockets that stay, which is short."""
+    return f"{LASTING}{_digest(host)}-"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _end_all(token: str, beginning: str) -> None:

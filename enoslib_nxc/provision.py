@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from enoslib_nxc import node, parallel, plays, ssh
+from enoslib_nxc import multiplexing, node, parallel, plays, ssh
 from enoslib_nxc.boots import Boot, Run
 from enoslib_nxc.boots.failures import failure
 from enoslib_nxc.events import Phase, step
@@ -91,6 +91,7 @@ def set_up(run: Run, access: Access, report: Report, keys: Keys) -> Report:
     lacks = _lacks(run, report, keys)
     if "trust" in lacks:
         _run_script(access, "trust", _trust_values(keys))
+        multiplexing.forget(run.deployment, access.name)
     if "hosts" in lacks:
         values = {"HOSTS": run.context.hosts, "DEPLOYMENT": run.context.text}
         _run_script(access, "hosts", values)

@@ -99,6 +99,21 @@ def test_none_lasts_where_there_are_many_or_no_boot_is_known(deployment, monkeyp
     assert multiplexing.lasting(ACCESS, deployment, "b1") is ACCESS
 
 
+def test_what_lasts_ends_where_another_key_opens_the_machine(deployment, monkeypatch):
+    ended = []
+    monkeypatch.setattr(multiplexing, "_end", ended.append)
+    mine, too, other = (
+        multiplexing.lasting(way, deployment, "b1").control
+        for way in (ACCESS, replace(ACCESS, port=99), replace(ACCESS, name="other"))
+    )
+    working = multiplexing.shared(ACCESS, deployment).control
+    for socket in (mine, too, other, working):
+        socket.touch()
+    multiplexing.forget(deployment, ACCESS.name)
+    assert set(ended) == {mine, too}
+    assert set(mine.parent.iterdir()) == {other, working}
+
+
 def test_what_lasts_ends_with_the_deployment_alone(deployment, monkeypatch):
     ended = []
     monkeypatch.setattr(multiplexing, "_end", ended.append)
