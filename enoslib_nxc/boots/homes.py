@@ -101,8 +101,8 @@ class Homes:
 
     def _home(self, site: str) -> Staging:
         if site not in self._stagings:
-            login = self._run.deployment.login
-            self._stagings[site] = staging.at(self._run.settings.g5k, site, login)
+            run = self._run
+            self._stagings[site] = staging.of_run(run.deployment, run.settings.g5k, site)
         return self._stagings[site]
 
     def _context(self, site: str) -> Staged:

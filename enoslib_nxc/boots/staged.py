@@ -24,7 +24,7 @@ from enoslib_nxc.events import Event, Phase, Status, step
 from enoslib_nxc.files import File
 from enoslib_nxc.g5k import nfs_store, published, staging
 from enoslib_nxc.g5k.published import Kept, Published
-from enoslib_nxc.g5k.staging import FullError, Staged
+from enoslib_nxc.g5k.staging import FullError, Staged, Staging
 from enoslib_nxc.model import Reserved
 from enoslib_nxc.state import Home
 from enoslib_nxc.transfer import Place
@@ -62,6 +62,7 @@ class StagedDelivery:
         self._staged: dict[str, tuple[Staged, ...]] = {}
         self._stores: set[str] = set()
         self._home: Home | None = None
+        self._stagings: dict[str, Staging] = {}
         self._spread: Spread | None = None
         self._crowds: set[str] = set()
         """Sites with nodes enough for a tree."""
@@ -121,6 +122,12 @@ class StagedDelivery:
             published.take_back(self._home)
         self._home = None
 
+    def _at(self, run: Run, site: str) -> Staging:
+        """Return the home on a site."""
+        if site not in self._stagings:
+            self._stagings[site] = staging.of_run(run.deployment, run.settings.g5k, site)
+        return self._stagings[site]
+
     def _of(self, node: Reserved) -> tuple[Staged | None, ...]:
         """Return the files in the home that a node can reach; None for each that is not."""
         nothing = (None,) * len(self._files)
@@ -161,7 +168,7 @@ class StagedDelivery:
         attempts = run.settings.retries.push + 1
 
         def stage(site: str) -> tuple[Staged, ...]:
-            home = staging.at(run.settings.g5k, site, run.deployment.login)
+            home = self._at(run, site)
             with step(run.report, Phase.PUSH, "stage kernel and initrd", subject=site):
                 return tuple(
                     tried(attempts, deadline, partial(home.put, file), final=(FullError,))
@@ -193,7 +200,7 @@ class StagedDelivery:
         deadline = Deadline(run.settings.deadlines.boot)
 
         def stage(site: str) -> None:
-            home = staging.at(run.settings.g5k, site, run.deployment.login)
+            home = self._at(run, site)
             with step(run.report, Phase.PUSH, "stage the store", subject=site):
                 nfs_store.stage(home, run.deployment.artifacts, deadline)
 
@@ -222,7 +229,7 @@ class StagedDelivery:
     def _write(self, run: Run, site: str) -> str:
         """Have the deployment JSON in a home, on record before it is there; return its URL."""
         settings, token = run.settings.g5k, run.deployment.token
-        home = staging.at(settings, site, run.deployment.login)
+        home = self._at(run, site)
         place = home.place_of(CONTEXT, under=token)
         kept = Kept(site=site, path=place.path, url=place.url)
         # what an earlier run could not remove is still there

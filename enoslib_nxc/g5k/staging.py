@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from enoslib_nxc import multiplexing
 from enoslib_nxc.config_g5k import G5k
 from enoslib_nxc.errors import CommandError, PlatformError
 from enoslib_nxc.files import File
 from enoslib_nxc.g5k import where
+from enoslib_nxc.model import Deployment
 from enoslib_nxc.ssh import Access, HostKey
 from enoslib_nxc.transfer import Place
 
@@ -183,6 +185,21 @@ def at(settings: G5k, site: str, login: str) -> Staging:
     """
     url = where.public_url(settings, site, login)
     return Staging(where.frontend(settings, site, login), url)
+
+
+def of_run(deployment: Deployment, settings: G5k, site: str) -> Staging:
+    """Return the same for a run: all that it does there goes over one connection.
+
+    From outside Grid'5000 a login is two key exchanges, at the gateway and on the site.
+
+    Args:
+        deployment: the run's; the connection ends with the run.
+        settings: the configuration.
+        site: the site.
+    """
+    url = where.public_url(settings, site, deployment.login)
+    access = where.frontend(settings, site, deployment.login)
+    return Staging(access and multiplexing.briefly(access, deployment), url)
 
 
 def _is_full(error: CommandError) -> bool:

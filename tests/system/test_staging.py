@@ -13,12 +13,13 @@ from urllib.request import urlopen
 
 import pytest
 
-from enoslib_nxc import shell
+from enoslib_nxc import multiplexing, shell
 from enoslib_nxc.built import StoreMap
+from enoslib_nxc.config_g5k import G5k
 from enoslib_nxc.errors import ArtifactError, CommandError, PlatformError
 from enoslib_nxc.files import File
-from enoslib_nxc.g5k import nfs_store
-from enoslib_nxc.g5k.staging import FullError, Staging
+from enoslib_nxc.g5k import nfs_store, where
+from enoslib_nxc.g5k.staging import FullError, Staging, of_run
 from enoslib_nxc.nix.provenance import digest
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.wait import Deadline
@@ -79,6 +80,23 @@ def test_a_file_is_sent_once(staging, image, served, monkeypatch):
     assert Path(staged.path).parent.stat().st_mode & 0o777 == 0o711
     monkeypatch.setattr(shell, "stream", None)
     assert staging.put(image, 60) == staged
+
+
+def test_a_run_logs_in_once(served, image, monkeypatch):
+    _home, access, url = served
+    monkeypatch.setattr(where, "frontend", lambda *_: access)
+    monkeypatch.setattr(where, "public_url", lambda *_: url)
+    log = access.key.with_name("log")
+    before = log.read_text().count("Accepted publickey")
+    made = factory.deployment("server").model_copy(update={"token": "5e77ed0000000002"})
+    try:
+        home = of_run(made, G5k(), "lille")
+        home.put(image, 60)
+        home.discard(home.write("small", "text"))
+        assert log.read_text().count("Accepted publickey") == before + 1
+    finally:
+        multiplexing.settle(made.token)
+    assert not multiplexing.runtime_dir(made.token).exists()
 
 
 def test_a_broken_copy_is_gone_on_with(staging, image, served):

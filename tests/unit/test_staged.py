@@ -65,7 +65,11 @@ def homes(monkeypatch):
     def at(_settings, site, _login):
         return made.setdefault(site, Home(site))
 
+    def of_run(_deployment, _settings, site):
+        return made.setdefault(site, Home(site))
+
     monkeypatch.setattr(staging, "at", at)
+    monkeypatch.setattr(staging, "of_run", of_run)
     monkeypatch.setattr(staged, "files_of", lambda _run: FILES)
     return made
 
@@ -116,6 +120,18 @@ def test_a_site_is_sent_a_file_once(homes, tmp_path):
         "lille": ["put kernel", "put initrd"],
         "nancy": ["put kernel", "put initrd"],
     }
+
+
+def test_what_a_run_does_in_a_home_is_by_one_connection(homes, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        staging, "of_run", lambda deployment, _, site: asked.append(site) or Home(site)
+    )
+    made, delivery = run(tmp_path, "server"), StagedDelivery()
+    places = {"server": Place("nfs")}
+    delivery.prepare(made, places, inline=False)
+    delivery.prepare(made, places, inline=False)
+    assert asked == ["lille"]
 
 
 def test_a_node_that_no_way_leads_to(homes, tmp_path):
