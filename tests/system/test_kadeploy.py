@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from enoslib_nxc import bring_up
+from enoslib_nxc import bring_up, multiplexing
 from enoslib_nxc.boots import kadeploy
 from enoslib_nxc.boots.kadeploy import KadeployBoot
 from enoslib_nxc.built import StoreMap
@@ -40,6 +40,7 @@ HOSTS = {"server": N(1), "agent1": N(2), "agent2": N(3)}
 SITE = read_site({"site": "lille", "cluster": "chiclet", "nodes": 4})
 PACE = Pace(schedule=0.05, to_launch=0.05, launch=0.05, kill=0.05, finish=0.05)
 ME = getpass.getuser()
+TOKEN = "5e77ed0000000003"
 CONTEXT = {"ssh_key.pub": "ssh-ed25519 A", "deployment": {}}
 KEYS = bring_up.Keys(("ssh-ed25519 A",), "PRIVATE", "ssh-ed25519 A")
 
@@ -120,10 +121,10 @@ class Arriving(KadeployBoot):
 
 @pytest.fixture
 def run(tmp_path, site, grid):
-    """Make a run of three nodes of the job."""
+    """Make a run of three nodes of the job; its connections end with the test."""
 
     def run(**settings):
-        deployment = factory.deployment(*HOSTS)
+        deployment = factory.deployment(*HOSTS).model_copy(update={"token": TOKEN})
         store = tmp_path / "root"
         image = store / "nix/store/t/all-compositions.tar.xz"
         image.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,9 @@ def run(tmp_path, site, grid):
         made = factory.run(home, deployment.model_copy(update={"login": ME}), **wish)
         return replace(made, context=NodeContext(text=json.dumps(CONTEXT), hosts=""))
 
-    return run
+    yield run
+    multiplexing.settle(TOKEN)
+    assert not multiplexing.runtime_dir(TOKEN).exists()
 
 
 def go(run, boot=None):
