@@ -157,8 +157,8 @@ def as_the_other_user(area, *words):
 @pytest.mark.parametrize(
     ("marked", "ended"),
     [
-        ("not full", "5 passed, 1 skipped, 2 deselected"),
-        pytest.param("", "6 passed, 2 skipped", marks=pytest.mark.full),
+        ("not full", "5 passed, 1 skipped, 3 deselected"),
+        pytest.param("", "6 passed, 3 skipped", marks=pytest.mark.full),
     ],
     ids=["most", "all"],
 )
