@@ -115,6 +115,7 @@ def leave(access: Access) -> None:
 def settle(token: str) -> None:
     """End the shared connections of a deployment, but for those that stay open."""
     _end_all(token, WORKING)
+    _leave_nothing(token)
 
 
 def forget(deployment: Deployment, host: str) -> None:
@@ -131,6 +132,7 @@ def end(token: str) -> None:
     """End all shared connections of a deployment; nothing of them is left."""
     _end_all(token, WORKING)
     _end_all(token, LASTING)
+    _leave_nothing(token)
 
 
 def _lasting(host: str) -> str:
@@ -148,8 +150,11 @@ def _end_all(token: str, beginning: str) -> None:
     parallel.each(sockets, lambda name: _end(sockets[name]))
     for path in sockets.values():
         path.unlink(missing_ok=True)  # of one that was killed
+
+
+def _leave_nothing(token: str) -> None:
     with suppress(OSError):
-        directory.rmdir()  # there may be a switch in it
+        runtime_dir(token).rmdir()  # there may be a switch in it
 
 
 def _end(socket: Path) -> None:
