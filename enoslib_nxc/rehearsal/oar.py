@@ -31,6 +31,12 @@ TIMEOUT = 60
 _MALFORMED = frozenset({4, 5, 6, 7, 8, 10, 16, 17, 18, 254})
 """Exit statuses of oarsub that OAR's API takes for the user's fault (oarapi.pl)."""
 
+_UNKNOWN_NODE = "does not exist in OAR database"
+"""What oarnodesetting says where its UPDATE changed no row."""
+
+_TRIES = 5
+"""How often a node's state is asked for, where OAR's request ends in a deadlock."""
+
 _STATUS: Mapping[int, int] = {1: 400, 3: 403, 4: 404, 5: 405}
 """Exit status of oarwalltime -> HTTP status (Walltime.pm)."""
 
@@ -152,8 +158,7 @@ class Oar:
         self._set_state([host], state)
 
     def _set_state(self, hosts: Sequence[str], state: str) -> None:
-        names = [word for host in hosts for word in ("-h", host)]
-        self._place.administer("oarnodesetting", *names, "-s", state)
+        self._ask_for_state(hosts, state)
         # asked again before it is done, OAR may drop the second request
         deadline = time.monotonic() + TIMEOUT
         while any(self.host_state(host) != state for host in hosts):
@@ -161,6 +166,19 @@ class Oar:
                 raise DeadlineError(f"OAR did not set {hosts[0]} {state} in {TIMEOUT} s")
             time.sleep(FRESH)
             self._read()
+
+    def _ask_for_state(self, hosts: Sequence[str], state: str) -> None:
+        names = [word for host in hosts for word in ("-h", host)]
+        for left in reversed(range(_TRIES)):
+            try:
+                self._place.administer("oarnodesetting", *names, "-s", state)
+            except CommandError as error:
+                # it takes its UPDATE for one of no row also where PostgreSQL ended it, because
+                # it and OAR's server, which changes the same node, waited for each other
+                if not left or _UNKNOWN_NODE not in error.details:
+                    raise
+            else:
+                return
 
     def submit(self, request: JobRequest, user: str) -> Job:
         """Call oarsub.

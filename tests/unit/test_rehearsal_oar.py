@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from enoslib_nxc.errors import CommandError
 from enoslib_nxc.rehearsal import oar_sql
 from enoslib_nxc.rehearsal.jobs import State
+from enoslib_nxc.rehearsal.oar import Oar, Place
 from enoslib_nxc.rehearsal.resources import resources_of
 from enoslib_nxc.rehearsal.site import build, read_site
 
@@ -89,3 +91,40 @@ def test_resources_as_sql():
     assert (row["core"], row["deploy"], row["type"]) == ("1", "'YES'", "'default'")
     assert "resource_id" not in row
     assert "vlan" not in row
+
+
+NODE = "chiclet-1.lille.grid5000.fr"
+
+
+class _Deadlocks(Place):
+    """An OAR whose database ends the first requests for a state in a deadlock."""
+
+    def __init__(self, *refusals):
+        super().__init__()
+        self.__dict__.update(refusals=list(refusals), state="Absent")
+
+    def administer(self, *argv):
+        assert argv == ("oarnodesetting", "-h", NODE, "-s", "Alive")
+        if self.refusals:
+            raise CommandError("failed with exit status 4", details=self.refusals.pop())
+        self.__dict__["state"] = "Alive"
+
+    def query(self, sql):
+        return json.dumps({"now": 1, "hosts": {NODE: self.state}, "jobs": []})
+
+
+UNKNOWN = f"/!\\ Node {NODE} does not exist in OAR database."
+
+
+def test_a_state_is_asked_for_again_after_a_deadlock():
+    oar = Oar(resources_of(SITE), _Deadlocks(UNKNOWN, UNKNOWN))
+    oar.set_host_state(NODE, "Alive")
+    assert oar.host_state(NODE) == "Alive"
+
+
+@pytest.mark.parametrize(("refusal", "tries"), [(UNKNOWN, 5), ("no such server", 1)])
+def test_a_state_that_cannot_be_set(refusal, tries):
+    place = _Deadlocks(*[refusal] * 9)
+    with pytest.raises(CommandError, match="exit status 4"):
+        Oar(resources_of(SITE), place).set_host_state(NODE, "Alive")
+    assert len(place.refusals) == 9 - tries
