@@ -59,4 +59,4 @@ def test_another_word(clone: Path) -> None:
         ["scripts/test", "--full", "--lst"], cwd=clone, capture_output=True, timeout=60
     )
     assert done.returncode == 2
-    assert b"takes --list or --restart, not --lst" in done.stderr
+    assert b"--lst is no part, nor --list or --restart" in done.stderr
