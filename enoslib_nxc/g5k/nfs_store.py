@@ -31,6 +31,11 @@ LIST = "all-store-paths"
 """In `all_compositions_registration_store_path` of a compose info: what a store must have
 (NXC 0.7.11, and the embedded composition)."""
 
+NAMED_ONLY = frozenset({"init"})
+"""Keys of `all` in a compose info whose paths a build does not bring along, so that they may
+be in no store: NXC names the system that has no role, which no machine boots
+(nix/multiple_compositions.nix of NXC 0.7.11)."""
+
 PARCEL_BYTES = 256 << 20
 """Sent at once: what a broken connection costs."""
 
@@ -102,7 +107,8 @@ def names(artifacts: Artifacts) -> list[str]:
             f"({registration or 'no all_compositions_registration_store_path'})",
             resolution="build it for the flavour g5k-nfs-store",
         ) from error
-    more = [artifacts.compositions_info_path, *artifacts.all_info.values()]
+    brought = (path for key, path in artifacts.all_info.items() if key not in NAMED_ONLY)
+    more = [artifacts.compositions_info_path, *brought]
     more += [role.toplevel for role in artifacts.roles.values()]
     paths = [path for path in (*listed, *more) if path.startswith(STORE)]
     return sorted({path.removeprefix(STORE).partition("/")[0] for path in paths})

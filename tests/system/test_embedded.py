@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from enoslib_nxc import nix
+from enoslib_nxc import compose_info, nix
 from enoslib_nxc.config_sections import Build
 from enoslib_nxc.debian import EMBEDDED_DIR, LOCK_NAME, read_lock
 from enoslib_nxc.debian.store import store_path
 from enoslib_nxc.errors import CommandError
+from enoslib_nxc.g5k import nfs_store
 from tests.system import embedded_build
 
 CHANGED = """
@@ -119,6 +120,23 @@ def test_the_older_compose_info_has_init_and_closure_info(store, built):
     assert role["init"] == role["toplevel"] + "/init"
     paths = (older.real(role["closure_info"]) / "store-paths").read_text().split()
     assert role["toplevel"] in paths
+
+
+def test_a_build_brings_all_that_nodes_mount(store):
+    attribute = f'"composition::{nfs_store.FLAVOUR}"'
+    drv = embedded_build.build(store, EMBEDDED_DIR, attribute).drv
+    outputs = store.run("nix-store", "-q", "--outputs", drv, timeout=30).stdout
+    closure = store.run("nix-store", "-qR", *outputs.split(), timeout=30).stdout
+    made = compose_info.read(
+        store.map.real(outputs.strip()),
+        flavour=nfs_store.FLAVOUR,
+        composition="composition",
+        store=store.map,
+    )
+    # what is here from another build is of no use: it may not be there elsewhere
+    assert {f"{nfs_store.STORE}{name}" for name in nfs_store.names(made)} <= set(
+        closure.split()
+    )
 
 
 def test_stage_1_is_nxc_s_text_to_the_letter(store, built, tmp_path):

@@ -28,7 +28,11 @@ def built(tmp_path, *listed):
     return made.model_copy(
         update={
             "store": StoreMap(root=tmp_path),
-            "all_info": {**made.all_info, key: "/nix/store/r"},
+            "all_info": {
+                **made.all_info,
+                key: "/nix/store/r",
+                "init": "/nix/store/no-role/init",
+            },
             "compositions_info_path": "/nix/store/info.json",
         }
     )
