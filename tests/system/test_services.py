@@ -23,6 +23,12 @@ pytestmark = pytest.mark.full
 
 SERVER, AGENT = "192.168.1.1", "192.168.1.2"
 
+PCAP_HEADER = 24
+"""Bytes of a file of libpcap without packets (its manual, pcap-savefile)."""
+
+PCAP_ECHO = 16 + 98
+"""Bytes of one echo or reply of ping there, with the header of its record."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -102,10 +108,16 @@ def test_tcpdump(experiment, tmp_path):
         backup_dir=tmp_path,
     )
     capture.deploy()
-    lab.until(lambda: "1 received" in lab.on(experiment.made, "agent", "ping -c 1 server"))
-    there = "stat -c %s /tmp/__enoslib_tcpdump__/eth1.pcap"
-    lab.until(lambda: int(lab.on(experiment.made, "agent", there)) > 24)
-    lab.on(experiment.made, "agent", "ping -c 3 -i 0.2 server")
+    size = "stat -c %s /tmp/__enoslib_tcpdump__/eth1.pcap || echo 0"
+
+    def pinged(count: int) -> int:
+        ping = f"ping -c {count} -i 0.2 server > /dev/null"
+        return int(lab.on(experiment.made, "agent", f"{ping}; {size}"))
+
+    lab.until(lambda: pinged(1) > PCAP_HEADER)
+    before = int(lab.on(experiment.made, "agent", size))
+    # what tcpdump has not read when it is ended is lost
+    lab.until(lambda: pinged(3) >= before + 6 * PCAP_ECHO)
     capture.destroy()
     capture.backup()
     with tarfile.open(tmp_path / "agent" / "tcpdump.tar.gz") as archive:
