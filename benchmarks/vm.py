@@ -14,6 +14,14 @@ from benchmarks.measure import FLOOR, OURS, Contestant, Trial
 
 JOB = "benchmark-vm"
 
+CAUSE = (
+    "not found out for certain. Two guests take both cores of this computer by their boot, so "
+    "that what we do besides (Nix's look, keys, the checks of each machine) is theirs to wait "
+    "for: some tenths of a second, which weigh the more the faster they boot. A run the day "
+    "before, when they took 10 s, was within the goal (1.05, n = 5). The floor itself is "
+    "spread more widely here than the goal allows."
+)
+
 NXC = "nxc"
 TOLD = "nxc, given DEPLOY"
 
@@ -81,7 +89,12 @@ built beforehand; from the call until each machine has answered under its own ro
     smoke=(1,),
     open=contestants,
     goals=tuple(
-        Goal(f"deploy of {size} on QEMU, over the floor", ratio(FLOOR, size), at_most=1.10)
+        Goal(
+            f"deploy of {size} on QEMU, over the floor",
+            ratio(FLOOR, size),
+            at_most=1.10,
+            cause=CAUSE,
+        )
         for size in (1, 2, 4)
     ),
     needs=(("vde_switch", "vde2"), ("qemu-system-x86_64", "qemu-system-x86")),
