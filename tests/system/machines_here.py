@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,19 @@ def inside(record: Deployment, host: str) -> list[psutil.Process]:
     home = state.find(record.job_name)
     assert home
     return netns.processes(places.place(record, home, host).name)
+
+
+def first(record: Deployment, host: str) -> psutil.Process:
+    """Return the process that is number 1 inside; outside, numbers begin anew at times."""
+    (found,) = (one for one in inside(record, host) if _numbers(one)[-1] == "1")
+    return found
+
+
+def _numbers(process: psutil.Process) -> list[str]:
+    lines: list[str] = []
+    with suppress(OSError):  # it has ended
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next((line.split() for line in lines if line.startswith("NSpid:")), [""])
 
 
 def listening() -> set[tuple[str, int]]:

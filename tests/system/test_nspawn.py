@@ -193,7 +193,7 @@ def test_another_process_sees_it(trio):
 def test_a_killed_machine_is_healed_alone(trio, first):
     before = lab.boot_ids(trio)
     runs = places.running(trio.deployment)["agent1"]
-    systemd = min(machines_here.inside(trio.deployment, "agent1"), key=lambda p: p.pid)
+    systemd = machines_here.first(trio.deployment, "agent1")
     for process in [systemd] if first else runs:
         process.send_signal(signal.SIGKILL)
     lab.until(lambda: not trio.is_created(), 10)

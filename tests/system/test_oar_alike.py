@@ -286,12 +286,17 @@ class Life:
             text = f"{error.status}: {error}"
         self.said.append(re.sub(rf"\b{job.uid}\b", "N", text.strip()))
 
-    def end(self, uid):
+    def end(self, uid, *, held):
+        """Wait for a job's end, and until it has a place (it ran) or none any more.
+
+        OAR's scheduler takes the places away and gives them back when it looks, that of a job
+        which has ended meanwhile included.
+        """
         _until(lambda: self.batch.job(uid).ended)
+        _until(lambda: (self.batch.job(uid).planned is not None) is held)
         job = self.batch.job(uid)
         message = job.message.partition(" (")[0]
-        held = job.planned is not None
-        return job.state, set(job.events), message, held, bool(job.stopped_at)
+        return job.state, set(job.events), message, bool(job.stopped_at)
 
 
 def _life(batch):
@@ -304,8 +309,7 @@ def _life(batch):
     for uid in (life.behind, life.uid):
         for user in ("bob", "rehearsal", "rehearsal"):
             life.delete(uid, user)
-    _until(lambda: batch.job(life.behind).planned is None)  # the scheduler has seen it
-    ends = life.end(life.behind), life.end(life.uid)
+    ends = life.end(life.behind, held=False), life.end(life.uid, held=True)
     change, walltime = life.job().change, life.job().walltime
     return {
         **{"said": life.said, "gap": gap, "waited": ends[0], "ran": ends[1]},

@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -96,35 +97,35 @@ def test_resources_as_sql():
 NODE = "chiclet-1.lille.grid5000.fr"
 
 
+@dataclass(frozen=True)
 class _Deadlocks(Place):
     """An OAR whose database ends the first requests for a state in a deadlock."""
 
-    def __init__(self, *refusals):
-        super().__init__()
-        self.__dict__.update(refusals=list(refusals), state="Absent")
+    refusals: list[str] = field(kw_only=True)
+    states: list[str] = field(default_factory=lambda: ["Absent"])
 
     def administer(self, *argv):
         assert argv == ("oarnodesetting", "-h", NODE, "-s", "Alive")
         if self.refusals:
             raise CommandError("failed with exit status 4", details=self.refusals.pop())
-        self.__dict__["state"] = "Alive"
+        self.states.append("Alive")
 
     def query(self, sql):
-        return json.dumps({"now": 1, "hosts": {NODE: self.state}, "jobs": []})
+        return json.dumps({"now": 1, "hosts": {NODE: self.states[-1]}, "jobs": []})
 
 
 UNKNOWN = f"/!\\ Node {NODE} does not exist in OAR database."
 
 
 def test_a_state_is_asked_for_again_after_a_deadlock():
-    oar = Oar(resources_of(SITE), _Deadlocks(UNKNOWN, UNKNOWN))
+    oar = Oar(resources_of(SITE), _Deadlocks(refusals=[UNKNOWN, UNKNOWN]))
     oar.set_host_state(NODE, "Alive")
     assert oar.host_state(NODE) == "Alive"
 
 
 @pytest.mark.parametrize(("refusal", "tries"), [(UNKNOWN, 5), ("no such server", 1)])
 def test_a_state_that_cannot_be_set(refusal, tries):
-    place = _Deadlocks(*[refusal] * 9)
+    place = _Deadlocks(refusals=[refusal] * 9)
     with pytest.raises(CommandError, match="exit status 4"):
         Oar(resources_of(SITE), place).set_host_state(NODE, "Alive")
     assert len(place.refusals) == 9 - tries
