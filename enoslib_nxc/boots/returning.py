@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
-from enoslib_nxc import wait
 from enoslib_nxc.boots import Run
 from enoslib_nxc.boots.arrival import SomeoneElseError, greeting
 from enoslib_nxc.boots.present import remains
@@ -16,6 +15,9 @@ from enoslib_nxc.model import Machine
 from enoslib_nxc.ssh import Access
 from enoslib_nxc.status import Report
 from enoslib_nxc.wait import GREETING_SECONDS, Deadline
+
+KNOCK_SECONDS = 0.2
+"""Between two refused connections; hundreds of machines may be waited for at once."""
 
 PAUSE_SECONDS = 1.0
 """Between two connections."""
@@ -105,7 +107,7 @@ def _answers(
         elif connection := greeted(plain, GREETING_SECONDS, given_up=given_up):
             yield connection
         else:
-            time.sleep(wait.PAUSE_SECONDS)
+            time.sleep(KNOCK_SECONDS)
 
 
 def _console(machine: Machine) -> str:

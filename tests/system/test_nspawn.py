@@ -220,6 +220,19 @@ def test_a_machine_that_reboots_stays_what_it_is(trio):
     assert _restarted(before, lab.boot_ids(trio)) == {"agent2"}
 
 
+def test_a_published_key_goes(trio):
+    left = "cd /root/.ssh; ls -A; stat -c %a . authorized_keys id_ed25519"
+    before = lab.on(trio, "agent1", left)
+    trusted = lab.on(trio, "agent1", "cat /run/enoslib-nxc/trusted")
+    spoil = "cd /root/.ssh; touch id_rsa id_rsa.pub; chmod 755 .; rm /run/enoslib-nxc/trusted"
+    lab.on(trio, "agent1", spoil)
+    trio.init()
+    assert lab.on(trio, "agent1", left) == before
+    assert "id_rsa" not in before
+    assert before.split()[-3:] == ["700", "600", "600"]
+    assert lab.on(trio, "agent1", "cat /run/enoslib-nxc/trusted") == trusted
+
+
 def test_a_role_grown_by_one_and_shrunk_again(trio, make):
     before = lab.boot_ids(trio)
     grown = make(roles={"server": 1, "agent": {"nodes": 3, "tags": ["compute"]}})
