@@ -31,11 +31,19 @@ def tagged(token: str) -> list[psutil.Process]:
         try:
             if process.pid == me or process.uids().real != uid:
                 continue
-            if any(token in word for word in process.cmdline()):
-                found.append(process)
         except psutil.Error:
             continue
+        if any(token in word for word in words(process)):
+            found.append(process)
     return found
+
+
+def words(process: psutil.Process) -> list[str]:
+    """Return the command line of a process; nothing once it has ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
 
 
 def end(

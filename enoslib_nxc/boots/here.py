@@ -120,10 +120,7 @@ class Here:
 
     def _host(self, process: psutil.Process) -> str:
         prefix = tag(self.token)
-        try:
-            words = process.cmdline()
-        except psutil.Error:
-            return ""
+        words = procs.words(process)
         return next((word[len(prefix) :] for word in words if word.startswith(prefix)), "")
 
 

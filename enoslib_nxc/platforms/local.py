@@ -146,10 +146,7 @@ def foreseen(
 
 
 def _is_switch(process: psutil.Process) -> bool:
-    try:
-        return Path(process.cmdline()[0]).name == "vde_switch"
-    except (psutil.Error, IndexError):  # it has just ended
-        return False
+    return [Path(word).name for word in procs.words(process)[:1]] == ["vde_switch"]
 
 
 def _ports(settings: Settings, count: int, used: list[int]) -> Iterator[int]:

@@ -99,10 +99,9 @@ def running(deployment: Deployment) -> dict[str, list[psutil.Process]]:
     found: dict[str, list[psutil.Process]] = {}
     prefix = tag(deployment, "")
     for process in procs.tagged(prefix):
-        with suppress(psutil.Error):
-            hosts = {word.partition(prefix)[2] for word in process.cmdline() if prefix in word}
-            for host in hosts:
-                found.setdefault(host, []).append(process)
+        words = procs.words(process)
+        for host in {word.partition(prefix)[2] for word in words if prefix in word}:
+            found.setdefault(host, []).append(process)
     return found
 
 
@@ -136,12 +135,8 @@ def end(names: Collection[str], timeout: float) -> None:
 def _runners(names: Collection[str]) -> list[psutil.Process]:
     """Return the processes of systemd-nspawn for machines, by the names of their places."""
     words = {machine_option(name) for name in names}
-    found = []
-    for process in procs.tagged(machine_option(PREFIX)):
-        with suppress(psutil.Error):
-            if words & set(process.cmdline()):
-                found.append(process)
-    return found
+    candidates = procs.tagged(machine_option(PREFIX))
+    return [process for process in candidates if words.intersection(procs.words(process))]
 
 
 def machine_option(name: str) -> str:

@@ -176,7 +176,7 @@ class Guests:
             return
         tag = self._tag(name)
         stubborn = procs.end(
-            [one for one in procs.tagged(tag) if tag in one.cmdline()], END_SECONDS
+            [one for one in procs.tagged(tag) if tag in procs.words(one)], END_SECONDS
         )
         if stubborn:
             raise PlatformError(f"{name}: QEMU does not end: process {stubborn[0].pid}")

@@ -8,6 +8,7 @@ import time
 import psutil
 
 from enoslib_nxc import procs
+from tests.system import lab
 
 
 def test_an_orphan_that_its_parent_leaves_a_zombie_has_ended() -> None:
@@ -25,3 +26,15 @@ def test_an_orphan_that_its_parent_leaves_a_zombie_has_ended() -> None:
             assert children[0].status() == psutil.STATUS_ZOMBIE
         finally:
             careless.kill()
+
+
+def test_what_has_ended_has_no_words() -> None:
+    with subprocess.Popen(["sleep", "600"]) as ending:
+        process = psutil.Process(ending.pid)
+        try:
+            lab.until(lambda: procs.words(process) == ["sleep", "600"], 10)
+        finally:
+            ending.kill()
+        lab.until(lambda: process.status() == psutil.STATUS_ZOMBIE, 10)
+        assert procs.words(process) == []
+    assert procs.words(process) == []
