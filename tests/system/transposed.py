@@ -110,11 +110,13 @@ def _reset(made: NixOSCompose, host: str) -> tuple[Machine, Home]:
     assert home
     assert made.deployment
     machine = made.deployment.machines[host]
+    before = lab.boot_id(made, host)
     lab.on(made, host, "systemd-run --on-active=1 sh -c 'echo b > /proc/sysrq-trigger'")
 
     def gone() -> bool:
         with suppress(CommandError):
-            return not lab.boot_id(made, host)
+            # a connection made meanwhile may wait until it is back, and then succeed
+            return lab.boot_id(made, host) != before
         return True
 
     lab.until(gone, RESET_SECONDS)
